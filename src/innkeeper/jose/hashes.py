@@ -1,0 +1,48 @@
+"""Digests, MACs and key derivation (RFC 2104, RFC 5869, OIDC Core §3.1.3.6)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from innkeeper.jose import base64url
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, "sha256")
+
+
+def constant_time_equal(one: str | bytes, other: str | bytes) -> bool:
+    """Compare without telling by time where the first difference is; any text, not ASCII alone."""
+    return hmac.compare_digest(_bytes(one), _bytes(other))
+
+
+def hkdf(secret: bytes, *, info: bytes, length: int = 32) -> bytes:
+    """One key per purpose from one secret: extract, then expand with `info` (RFC 5869 §2)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
+
+
+def at_hash(token: str, alg: str) -> str:
+    """Left half of the token's digest, by the hash of the ID token's algorithm; `c_hash` is made the same way.
+
+    Ed25519 hashes with SHA-512 (RFC 8032 §5.1), so its claims do too.
+    """
+    name = "sha512" if alg in ("EdDSA", "Ed25519") else _HASH_OF_SUFFIX.get(alg[2:])
+    if name is None:
+        raise ValueError(f"no hash is defined for the algorithm {alg!r}")
+    digest = hashlib.new(name, token.encode("ascii")).digest()
+    return base64url.encode(digest[: len(digest) // 2])
+
+
+_HASH_OF_SUFFIX = {"256": "sha256", "384": "sha384", "512": "sha512"}
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value

@@ -1,0 +1,125 @@
+"""Signed JWTs (RFC 7515, RFC 7519, RFC 8725): the signer of the hot path, and one verifier with every rule of the BCP."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from innkeeper.jose import base64url, claims, strict_json
+from innkeeper.jose.claims import Claims
+from innkeeper.jose.errors import TokenRefused
+from innkeeper.jose.jwk import SigningKey
+from innkeeper.jose.jwks import KeySet, VerificationKey
+
+__all__ = ["Claims", "Signer", "TokenRefused", "verify"]
+
+MAX_TOKEN_CHARS: Final = 16 * 1024
+MAX_HEADER_CHARS: Final = 4096
+VERIFICATION_ALGORITHMS: Final = frozenset(
+    ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519")
+)
+# `crit` and `b64` change what a signature means, `zip` and `enc` belong to encryption, and a key inside the token
+# proves nothing about its sender. `jku`, `x5u` and `x5c` are ignored like every unknown member, and never fetched.
+_REFUSED_HEADERS: Final = frozenset(("crit", "b64", "zip", "enc", "jwk"))
+_encode_json = msgspec.json.encode
+_encode_base64url = base64url.encode_bytes
+
+
+class Signer:
+    """Signs claims with one key as one type of token (`typ`): the header never changes, so it is encoded once."""
+
+    __slots__ = ("_header", "_sign", "alg", "kid", "typ")
+
+    def __init__(self, key: SigningKey, typ: str) -> None:
+        header = _encode_json({"alg": key.alg, "typ": typ, "kid": key.kid})
+        self._header = _encode_base64url(header) + b"."
+        self._sign = key.sign_raw
+        self.alg, self.kid, self.typ = key.alg, key.kid, typ
+
+    def sign(self, claim_set: msgspec.Struct | Mapping[str, Any]) -> str:
+        """The compact serialization. The claims are the caller's: nothing is added."""
+        signing_input = self._header + _encode_base64url(_encode_json(claim_set))
+        return (signing_input + b"." + _encode_base64url(self._sign(signing_input))).decode("ascii")
+
+
+def verify(
+    token: str,
+    keys: KeySet,
+    *,
+    algorithms: Collection[str],
+    typ: str,
+    now: datetime,
+    issuer: str,
+    audience: str | None,
+    leeway: timedelta = timedelta(0),
+) -> Claims:
+    """The claims of a token that this issuer made for this audience, or TokenRefused.
+
+    `algorithms` comes from configuration, never from the token. `audience=None` is for callers that decide on
+    `Claims.aud` themselves. ValueError when `algorithms` allows something that can never be safe here.
+    """
+    if not algorithms or not VERIFICATION_ALGORITHMS.issuperset(algorithms):
+        raise ValueError("only asymmetric signature algorithms can be allowed")
+    header_part, payload_part = _parts(token)
+    header = _object(header_part, "header")
+    key = _key(header, keys, algorithms, typ)
+    _check_signature(token, key, str(header["alg"]))
+    return claims.check(
+        _object(payload_part, "payload"), now=now, issuer=issuer, audience=audience, leeway=leeway
+    )
+
+
+def _parts(token: str) -> tuple[str, str]:
+    """Sizes and shape before anything is decoded: a million dots must cost nothing (CVE-2025-27144)."""
+    if len(token) > MAX_TOKEN_CHARS or token.count(".") != 2:
+        raise TokenRefused("malformed", "not a compact JWS of acceptable size")
+    header, payload, signature = token.split(".")
+    if not header or not payload or not signature or len(header) > MAX_HEADER_CHARS:
+        raise TokenRefused("malformed", "an empty part, or a header that is too long")
+    try:
+        base64url.decode(signature)
+    except ValueError:
+        raise TokenRefused("malformed", "the signature is not base64url") from None
+    return header, payload
+
+
+def _object(part: str, name: str) -> dict[str, Any]:
+    try:
+        return strict_json.parse_object(base64url.decode(part))
+    except ValueError:
+        raise TokenRefused("malformed", f"the {name} is not one unambiguous JSON object") from None
+
+
+def _key(header: dict[str, Any], keys: KeySet, algorithms: Collection[str], typ: str) -> VerificationKey:
+    alg, kid = header.get("alg"), header.get("kid")
+    if not isinstance(alg, str) or alg not in algorithms:
+        raise TokenRefused("algorithm", "the algorithm is not allowed")
+    if not _REFUSED_HEADERS.isdisjoint(header):
+        raise TokenRefused("critical", "the header has a member that is not accepted")
+    if _media_type(header.get("typ")) != _media_type(typ):
+        raise TokenRefused("type", "the token is of another type")
+    key = keys.find(kid, alg) if isinstance(kid, str) else None
+    if key is None:
+        raise TokenRefused("unknown_key", "no key of that name allows this algorithm")
+    return key
+
+
+def _media_type(typ: object) -> str | None:
+    """`typ` in one spelling: case does not matter, and "application/" may be left out (RFC 7515 §4.1.9, RFC 9068 §4)."""
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) and typ.isascii() else None
+
+
+def _check_signature(token: str, key: VerificationKey, alg: str) -> None:
+    """joserfc is loaded by the first token that arrives, not at start-up."""
+    from joserfc.errors import JoseError
+    from joserfc.jws import JWSRegistry, deserialize_compact
+
+    registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
+    registry.max_header_length = MAX_HEADER_CHARS
+    try:
+        deserialize_compact(token, key.loaded(), registry=registry)
+    except (JoseError, ValueError, TypeError):
+        raise TokenRefused("signature", "the signature does not belong to this token and key") from None

@@ -1,0 +1,50 @@
+"""`response_type` (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Types §3 and §5): a set of words, in any order."""
+
+from typing import Final, Literal
+
+import msgspec
+
+from innkeeper.oauth.errors import UnsupportedResponseType
+
+LEGAL: Final = (
+    "code",
+    "token",
+    "id_token",
+    "id_token token",
+    "code id_token",
+    "code token",
+    "code id_token token",
+    "none",
+)
+SUPPORTED: Final = ("code",)
+_BY_WORDS: Final = {frozenset(spelling.split(" ")): spelling for spelling in LEGAL}
+
+
+class ResponseType(msgspec.Struct, frozen=True):
+    """A legal combination, in its registered spelling."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> "ResponseType":
+        """UnsupportedResponseType for unknown words, for a repeated one and for combinations that nobody registered."""
+        words = text.split(" ", 3)
+        spelling = _BY_WORDS.get(frozenset(words))
+        if spelling is None or len(words) != spelling.count(" ") + 1:
+            raise UnsupportedResponseType("response_type is not a registered combination")
+        return cls(spelling)
+
+    @property
+    def is_supported(self) -> bool:
+        return self.value in SUPPORTED
+
+    @property
+    def default_response_mode(self) -> Literal["query", "fragment"]:
+        """Tokens must not travel in a query string, where servers and proxies write them down."""
+        return "query" if self.value in ("code", "none") else "fragment"
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.value.split(" ")
+
+    def __str__(self) -> str:
+        return self.value
