@@ -1,0 +1,1 @@
+"""The authorization-server role: model, rules, flows, web, storage and the command line."""

@@ -1,0 +1,1 @@
+"""HTTP: machines' endpoints (wire), people's pages, and what stands before both."""

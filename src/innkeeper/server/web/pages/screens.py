@@ -1,0 +1,98 @@
+"""What each page shows, as frozen records: the only thing a handler builds, the only thing a template reads."""
+
+from typing import Literal
+
+import msgspec
+
+class Screen(msgspec.Struct, frozen=True, kw_only=True):
+    """A page before it is drawn; its class names the template."""
+
+
+class SignInPage(Screen, frozen=True, kw_only=True):
+    """The sign-in form. `problem="wrong"` reads the same for an unknown person and a wrong password."""
+
+    app_name: str
+    interaction: str
+    csrf: str
+    username: str = ""
+    problem: Literal["wrong", "missing", "throttled", "expired_form"] | None = None
+    retry_after_minutes: int | None = None
+    form_action: str = "/sign-in"
+
+
+class ScopeChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One permission that is asked for; a `required` one is told, not offered as a box."""
+
+    value: str
+    description: str = ""
+    required: bool = False
+
+
+class ScopeGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """The permissions of one API; `title=None` holds the identity scopes (OpenID Connect Core §5.4)."""
+
+    title: str | None
+    scopes: tuple[ScopeChoice, ...]
+
+
+class ConsentPage(Screen, frozen=True, kw_only=True):
+    """The consent form. With `confirm_only` it has no boxes and asks only "did you start this?" (RFC 8252 §8.6)."""
+
+    app_name: str
+    is_third_party: bool
+    publisher: str | None
+    redirect_host: str
+    account_name: str
+    account_username: str
+    groups: tuple[ScopeGroup, ...]
+    offline: bool
+    interaction: str
+    csrf: str
+    switch_account_url: str | None = None
+    confirm_only: bool = False
+    form_action: str = "/consent"
+
+
+class ErrorPage(Screen, frozen=True, kw_only=True):
+    """Title and message speak to a person; `cause` and `fix` speak to a developer and appear in dev only."""
+
+    title: str
+    message: str
+    error_id: str
+    cause: str | None = None
+    fix: str | None = None
+    restart_url: str | None = None
+
+
+class SetupPage(Screen, frozen=True, kw_only=True):
+    """The first administrator's form, reached by the one-time link."""
+
+    token: str
+    csrf: str
+    username: str = ""
+    email: str = ""
+    problem: str | None = None
+    form_action: str = "/setup"
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A link with its words. Anything but http, https or a path on this server is not drawn (XS-05)."""
+
+    text: str
+    url: str
+
+
+class NoticePage(Screen, frozen=True, kw_only=True):
+    """One message and where to go next."""
+
+    title: str
+    message: str
+    links: tuple[Link, ...] = ()
+
+
+class HomePage(Screen, frozen=True, kw_only=True):
+    """The page at `/`: this is an issuer, it runs, here is its metadata."""
+
+    issuer: str
+    product_version: str
+    discovery_url: str
