@@ -20,10 +20,10 @@ def encode_bytes(data: bytes) -> bytes:
 
 
 def decode(text: str) -> bytes:
-    """ValueError for padding, any other character, an impossible length, or bits that the last character may not carry.
+    """ValueError for padding, foreign characters, an impossible length, or spare bits that are not zero.
 
-    The stock decoder skips foreign characters and ignores the spare bits of the last one, so that many texts stand
-    for one value: two different tokens with one valid signature.
+    The stock decoder skips foreign characters and ignores the spare bits of the last one, so that many texts
+    stand for one value: two different tokens with one valid signature.
     """
     if _ALPHABET.fullmatch(text) is None or len(text) % 4 == 1:
         raise ValueError("not base64url")

@@ -1,13 +1,13 @@
-"""What `jose` raises. Every reason is for logs and tests; callers answer with the OAuth error of their own endpoint."""
+"""What `jose` raises. Reasons are for the log; callers answer with the OAuth error of their endpoint."""
 
 from __future__ import annotations
 
 
 class TokenRefused(Exception):
-    """A JWT that must not be believed. `code` is stable and may be matched on; `reason` is one sentence for the log.
+    """A JWT that must not be believed. `code` is stable and may be matched on; `reason` is for the log.
 
-    Codes: `malformed`, `algorithm`, `type`, `critical`, `unknown_key`, `signature`, `claims`, `issuer`, `audience`,
-    `expired`, `not_yet_valid`.
+    Codes: `malformed`, `algorithm`, `critical`, `type`, `unknown_key`, `signature`, `claims`, `issuer`,
+    `audience`, `expired`, `not_yet_valid`.
     """
 
     def __init__(self, code: str, reason: str) -> None:

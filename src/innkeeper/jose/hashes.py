@@ -30,7 +30,7 @@ def hkdf(secret: bytes, *, info: bytes, length: int = 32) -> bytes:
 
 
 def at_hash(token: str, alg: str) -> str:
-    """Left half of the token's digest, by the hash of the ID token's algorithm; `c_hash` is made the same way.
+    """Left half of the token's digest, by the hash of the ID token's `alg`; `c_hash` is made the same way.
 
     Ed25519 hashes with SHA-512 (RFC 8032 §5.1), so its claims do too.
     """

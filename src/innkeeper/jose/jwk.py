@@ -1,4 +1,4 @@
-"""Signing keys (RFC 7517, RFC 7518 §3, RFC 7638): generated, loaded once, shown to the world by their public half."""
+"""Signing keys (RFC 7517, RFC 7518 §3, RFC 7638): generated, loaded once, shown by their public half."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def generate(alg: str) -> bytes:
 
 
 def load(private: bytes, *, alg: str, kid: str | None = None) -> SigningKey:
-    """From PKCS #8 DER or PEM. Without a `kid` the key is named by its thumbprint. KeyRefused: weak, or not for `alg`."""
+    """From PKCS #8, DER or PEM; without `kid` it is named by its thumbprint. KeyRefused: not fit for `alg`."""
     pem = private.lstrip().startswith(b"-----BEGIN")
     try:
         key = load_pem_private_key(private, None) if pem else load_der_private_key(private, None)
@@ -94,7 +94,7 @@ def public_jwk(
 
 
 def thumbprint(jwk: Mapping[str, object]) -> str:
-    """The name a key gives itself: SHA-256 of its required members, sorted, without white space (RFC 7638 §3)."""
+    """The name a key gives itself: SHA-256 of its required members, sorted, no white space (RFC 7638 §3)."""
     members = _THUMBPRINT_MEMBERS.get(str(jwk.get("kty")))
     if members is None:
         raise KeyRefused("no thumbprint is defined for this kind of key")
@@ -105,8 +105,8 @@ def thumbprint(jwk: Mapping[str, object]) -> str:
 def _raw_of_der(der: bytes) -> bytes:
     """SEQUENCE { INTEGER r, INTEGER s } to r || s by slicing: a quarter of the cost of parsing the numbers.
 
-    For P-256 the whole is under 128 bytes, so every length is one byte; an integer of 33 bytes starts with a zero
-    that only says "positive", and a short one is filled up on the left.
+    For P-256 the whole is under 128 bytes, so every length is one byte. An integer of 33 bytes starts with a
+    zero that only says "positive"; a short one is filled up on the left.
     """
     r_end = 4 + der[3]
     r, s = der[4:r_end], der[r_end + 2 :]

@@ -18,7 +18,7 @@ _MEMBERS = {"EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "RSA": ("n", "e")}
 
 
 class VerificationKey:
-    """One public key: its name, the algorithm it is bound to if any, and the members that make it, nothing else."""
+    """One public key: its name, the algorithm it is bound to if any, and the members that make it."""
 
     __slots__ = ("_loaded", "alg", "jwk", "kid")
 
@@ -29,7 +29,7 @@ class VerificationKey:
         self._loaded: Any = None
 
     def suits(self, alg: str) -> bool:
-        """Whether the key itself allows `alg`: what a token's header says about it does not matter (RFC 8725 §3.1)."""
+        """Whether the key itself allows `alg`: a token's header has no say in it (RFC 8725 §3.1)."""
         if self.alg is not None and self.alg != alg:
             return False
         if self.jwk["kty"] == "RSA":
@@ -37,7 +37,7 @@ class VerificationKey:
         return _CURVES.get(alg) == self.jwk["crv"]
 
     def loaded(self) -> Any:
-        """The parsed key for the verifier, kept after the first use. ValueError when it is no point of its curve."""
+        """The parsed key for the verifier, kept after the first use. ValueError: not a point of its curve."""
         if self._loaded is None:
             from joserfc.jwk import import_key
 
@@ -47,7 +47,7 @@ class VerificationKey:
 
 
 class KeySet:
-    """Public keys by name. Keys that we cannot use are left out, so that an issuer may publish new kinds of key."""
+    """Public keys by name. What we cannot use is left out, so that an issuer may publish new kinds of key."""
 
     __slots__ = ("_by_kid",)
 
@@ -75,7 +75,7 @@ class KeySet:
         return msgspec.json.encode({"keys": list(public_jwks)})
 
     def find(self, kid: str, alg: str) -> VerificationKey | None:
-        """The one key of that name that allows `alg`. Two different ones under one name are none: which is meant?"""
+        """The one key of that name that allows `alg`. Two different ones under one name are none."""
         suitable = [key for key in self._by_kid.get(kid, ()) if key.suits(alg)]
         return suitable[0] if len(suitable) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Signed JWTs (RFC 7515, RFC 7519, RFC 8725): the signer of the hot path, and one verifier with every rule of the BCP."""
+"""Signed JWTs (RFC 7515, RFC 7519): the signer of the hot path, and a verifier with the rules of RFC 8725."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ MAX_HEADER_CHARS: Final = 4096
 VERIFICATION_ALGORITHMS: Final = frozenset(
     ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519")
 )
-# `crit` and `b64` change what a signature means, `zip` and `enc` belong to encryption, and a key inside the token
-# proves nothing about its sender. `jku`, `x5u` and `x5c` are ignored like every unknown member, and never fetched.
+# `crit` and `b64` change what a signature means, `zip` and `enc` belong to encryption, and a key inside the
+# token proves nothing about its sender. `jku`, `x5u`, `x5c` are ignored like unknown members, never fetched.
 _REFUSED_HEADERS: Final = frozenset(("crit", "b64", "zip", "enc", "jwk"))
 _encode_json = msgspec.json.encode
 _encode_base64url = base64url.encode_bytes
 
 
 class Signer:
-    """Signs claims with one key as one type of token (`typ`): the header never changes, so it is encoded once."""
+    """Signs claims with one key as one type of token (`typ`); so the header is encoded only once."""
 
     __slots__ = ("_header", "_sign", "alg", "kid", "typ")
 
@@ -108,7 +108,7 @@ def _key(header: dict[str, Any], keys: KeySet, algorithms: Collection[str], typ:
 
 
 def _media_type(typ: object) -> str | None:
-    """`typ` in one spelling: case does not matter, and "application/" may be left out (RFC 7515 §4.1.9, RFC 9068 §4)."""
+    """`typ` in one spelling: any case, "application/" may be left out (RFC 7515 §4.1.9, RFC 9068 §4)."""
     return typ.lower().removeprefix("application/") if isinstance(typ, str) and typ.isascii() else None
 
 

@@ -1,4 +1,4 @@
-"""Authenticated encryption of small values that travel through strangers' hands (AES-256-GCM, NIST SP 800-38D)."""
+"""Authenticated encryption of values that travel through strangers' hands (AES-256-GCM, NIST SP 800-38D)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from innkeeper.jose.errors import SealBroken
 SALT_BYTES = 24
 KEY_BYTES = 32
 _TAG_BYTES = 16
-# Every message has a key of its own, made from 192 random bits, so the nonce never repeats under one key. With random
-# 96-bit nonces under one long-lived key, 2^32 messages would be the limit.
+# Every message has a key of its own, made from 192 random bits, so no nonce repeats under one key. With
+# random 96-bit nonces under one long-lived key, 2^32 messages would be the limit.
 _NONCE = bytes(12)
 
 
 def seal(key: bytes, plaintext: bytes, *, associated: bytes, salt: bytes) -> bytes:
-    """Salt, then ciphertext and tag. `salt` must be 24 fresh random bytes; `associated` is proved but not carried."""
+    """Salt, then ciphertext and tag. `salt` is 24 fresh random bytes; `associated` is proved, not carried."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     if len(salt) != SALT_BYTES:

@@ -1,4 +1,4 @@
-"""JSON objects from strangers (RFC 8259, RFC 8725 §2.4): no duplicate member, no NaN, UTF-8 only, no bottomless nesting."""
+"""JSON objects from strangers (RFC 8259): no duplicate member, no NaN, UTF-8 only, no bottomless nesting."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _decode: Any = msgspec.json.decode
 def parse_object(raw: bytes) -> dict[str, Any]:
     """The one meaning of `raw`, or ValueError.
 
-    Two parsers look at it. msgspec refuses what is not JSON (NaN, 1e400, lone surrogates, other encodings, nesting)
-    but keeps the last of two members with one name; the standard library tells us about those. A token with two
+    Two parsers look at it. msgspec refuses what is not JSON (NaN, 1e400, other encodings, deep nesting) but
+    keeps the last of two members with one name; the standard library tells us about those. A token with two
     `aud` members would otherwise mean one thing here and another elsewhere.
     """
     try:
@@ -28,7 +28,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def flat_pairs(raw: bytes) -> list[tuple[str, str]]:
-    """The members of one flat object of strings, in order, repeated names included; ValueError for anything else."""
+    """The members of a flat object of strings, in order, repetitions included; ValueError for all else."""
     try:
         _flat.decode(raw)
         pairs: list[tuple[str, str]] = json.loads(raw.decode("utf-8"), object_pairs_hook=list)

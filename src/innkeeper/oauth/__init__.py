@@ -1,1 +1,1 @@
-"""The words that client, resource server and authorization server share (RFC 6749, RFC 9700). Reads as a glossary."""
+"""The words that client, resource server and authorization server share (RFC 6749, RFC 9700): a glossary."""

@@ -14,9 +14,9 @@ _CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.
 
 
 def bearer_token(authorization_headers: Sequence[str]) -> str | None:
-    """The token of the request's Authorization headers. None: no bearer credentials came (another scheme is none).
+    """The token in a request's Authorization headers. None: no bearer credentials (another scheme is none).
 
-    InvalidRequest for two headers, of which a proxy and we might each believe another, and for a malformed one.
+    InvalidRequest: malformed, or two headers, of which a proxy and we might each believe another.
     """
     if not authorization_headers:
         return None

@@ -1,4 +1,4 @@
-"""Registered OAuth errors, one class per code (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, OIDC Core §3.1.2.6).
+"""Registered OAuth errors, a class per code (RFC 6749 §4.1.2.1, §5.2, RFC 6750 §3.1, OIDC Core §3.1.2.6).
 
 OAuthError
 ├── InvalidRequest              invalid_request             400
@@ -37,8 +37,8 @@ _NOT_ALLOWED = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 def public_text(text: str) -> str:
     """Only what may stand in `error_description` and inside a quoted string (RFC 6749 §5.2, RFC 6750 §3).
 
-    Descriptions name parameters and sometimes repeat what was sent. A quote, a backslash or a line break from a
-    stranger would end a header's string or begin a new header.
+    Descriptions name parameters and sometimes repeat what was sent. A quote, a backslash or a line break from
+    a stranger would end a header's string or begin a new header.
     """
     plain = text.replace('"', "'").replace("\\", "/")
     return _NOT_ALLOWED.sub("?", plain)
@@ -147,8 +147,8 @@ class TemporarilyUnavailable(OAuthError):
 class UntrustedRequest(Exception):
     """A request whose return address cannot be believed. Not an OAuthError, so no redirect can be made of it.
 
-    `code` is a stable slug (`unknown_client`, `redirect_uri_not_registered` …), `cause` says what is wrong and `fix`
-    what its developer can do; both are for the error page of a development server and for the log.
+    `code` is a stable slug (`unknown_client`, `redirect_uri_not_registered` …), `cause` says what is wrong
+    and `fix` what its developer can do; both are for the error page of a development server and for the log.
     """
 
     def __init__(self, code: str, cause: str, fix: str) -> None:

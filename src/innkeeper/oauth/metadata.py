@@ -1,4 +1,4 @@
-"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3): the one document behind both addresses."""
+"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3): one document for all."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ OPENID_SUFFIX: Final = "/.well-known/openid-configuration"
 
 
 class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A member that is None is left out. `request_uri_parameter_supported` must be said: its default is true."""
+    """None is left out. `request_uri_parameter_supported` must be given: its default is true."""
 
     issuer: str
     authorization_endpoint: str
@@ -42,8 +42,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
 def well_known_urls(issuer: str) -> tuple[str, ...]:
     """Every address a client may ask for the document, in the order in which clients try them.
 
-    RFC 8414 §3.1 puts its suffix between host and path, OIDC Discovery §4 at the end; an issuer without a path has
-    two addresses, one with a path three.
+    RFC 8414 §3.1 puts its suffix between host and path, OIDC Discovery §4 at the end; an issuer without path
+    has two addresses, one with a path three.
     """
     scheme, _, rest = issuer.rstrip("/").partition("://")
     host, slash, path = rest.partition("/")

@@ -1,4 +1,4 @@
-"""Parameters of a request, from a query, a form or a flat JSON object (RFC 6749 §3.1, §3.2 and Appendices A, B)."""
+"""Parameters of a request, from a query, a form or a flat JSON object (RFC 6749 §3.1, §3.2, App. A and B)."""
 
 import re
 from collections.abc import Iterable
@@ -15,13 +15,15 @@ MAX_PARAMETERS: Final = 100
 MAX_NAME_CHARS: Final = 128
 MAX_VALUE_CHARS: Final = 32 * 1024
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HEX = "0123456789abcdefABCDEF"
+_ASCII = {high + low: chr(int(high + low, 16)) for high in "01234567" for low in _HEX}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # `state` is the client's own text and comes back unchanged, line breaks included.
 _CONTROL_IN_STATE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Parameters(msgspec.Struct, frozen=True):
-    """What was sent, in order. It records repetitions and judges none: who reads a request knows which are legal."""
+    """What was sent, in order. Repetitions are recorded, not judged: that is for the endpoint."""
 
     pairs: tuple[tuple[str, str], ...]
     repeated: frozenset[str]
@@ -60,7 +62,7 @@ class Parameters(msgspec.Struct, frozen=True):
         return _record(listed)
 
     def get(self, name: str) -> str | None:
-        """The value, the first one if the name is repeated. An empty value is an absent one (RFC 6749 §3.1)."""
+        """The value, the first one of a repeated name. An empty value is an absent one (RFC 6749 §3.1)."""
         return self.first.get(name) or None
 
     def require(self, name: str) -> str:
@@ -100,7 +102,7 @@ def _check_size(raw: bytes) -> None:
 
 
 def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
-    """On the road of every token request, so the common case (printable, nothing encoded) does no work per value."""
+    """On the road of every token request: the common case (printable, not encoded) does no work per value."""
     _check_size(raw)
     if raw.count(b"&") >= MAX_PARAMETERS:
         raise InvalidRequest(f"more than {MAX_PARAMETERS} parameters")
@@ -124,10 +126,20 @@ def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _unescape(text: str) -> str:
+    """Form decoding of one name or value: `+` is a space, `%XX` a byte of UTF-8."""
     if "+" in text:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
+    start, *rest = text.split("%")
+    try:
+        return start + "".join([_ASCII[piece[:2]] + piece[2:] for piece in rest])
+    except KeyError:
+        return _unescape_any(text)
+
+
+def _unescape_any(text: str) -> str:
+    """The slower road of the same: text beyond ASCII, and what cannot be decoded."""
     if _BROKEN_PERCENT.search(text):
         raise InvalidRequest("a percent sign in the parameters is not followed by two hexadecimal digits")
     try:

@@ -15,7 +15,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 def check_challenge(challenge: str, method: str | None) -> None:
-    """InvalidRequest unless this is an S256 challenge. An absent method means `plain` (§4.3), so it is refused too."""
+    """InvalidRequest unless this is an S256 challenge. An absent method means `plain` (§4.3): refused too."""
     if method not in CODE_CHALLENGE_METHODS:
         raise InvalidRequest("code_challenge_method must be S256")
     if _CHALLENGE.fullmatch(challenge) is None:

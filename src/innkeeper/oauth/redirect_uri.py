@@ -1,4 +1,4 @@
-"""`redirect_uri`: what may be registered, and when a sent one matches (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1)."""
+"""`redirect_uri`: what may be registered, and what matches (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def matches(presented: str, registered: Sequence[str], *, loopback_port_free: bo
     """Equality of every character; nothing is normalised, since two parsers never agree on what that means.
 
     The one exception, for native apps that listen on whatever port is free: `http` on the address literals
-    127.0.0.1 and [::1] may differ in the port (RFC 8252 §7.3). The name `localhost` may not: it can be resolved
-    elsewhere (§8.3).
+    127.0.0.1 and [::1] may differ in the port (RFC 8252 §7.3). The name `localhost` may not: it can resolve
+    to another address (§8.3).
     """
     if presented in registered:
         return True
@@ -53,7 +53,7 @@ def matches(presented: str, registered: Sequence[str], *, loopback_port_free: bo
 
 
 def check_registrable(uri: str, *, client_type: str) -> None:
-    """RedirectUriRefused unless every browser and this server read `uri` in one and the same way, and it is safe.
+    """RedirectUriRefused unless every browser and this server read `uri` in the same way, and it is safe.
 
     `client_type` is `regular_web`, `spa`, `native` or `m2m`; only a native app may use a scheme of its own.
     """
@@ -87,7 +87,7 @@ def platform(uri: str) -> Platform:
 
 
 def is_verifiable(uri: str) -> bool:
-    """Whether only one app can be behind it. Any program may listen on a port or claim a scheme (RFC 8252 §8.6)."""
+    """Whether only one app can be behind it: any may listen on a port or claim a scheme (RFC 8252 §8.6)."""
     return platform(uri) == "web"
 
 
@@ -113,7 +113,7 @@ def _loopback_without_port(uri: str) -> tuple[str, str] | None:
 
 
 def _parts(uri: str) -> _Parts | None:
-    """The five parts of RFC 3986 Appendix B, for a scheme in lower case. None: not absolute, or no such authority."""
+    """The parts of RFC 3986 Appendix B, for a scheme in lower case. None: not absolute, or malformed."""
     found = _PARTS.fullmatch(uri)
     if found is None:
         return None
@@ -154,7 +154,7 @@ def _check_host(host: str) -> None:
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise RedirectUriRefused("The host must be a domain name in lower case (punycode where it needs it).")
-    # Browsers read 2130706433, 0x7f.1 and 127.1 as 127.0.0.1, so a last label that is a number needs all four.
+    # Browsers read 2130706433, 0x7f.1 and 127.1 as 127.0.0.1: a number as last label needs all four.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]) is not None:
         try:
             IPv4Address(host)

@@ -1,4 +1,4 @@
-"""`response_type` (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Types §3 and §5): a set of words, in any order."""
+"""`response_type` (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Types §5): a set of words, in any order."""
 
 from typing import Final, Literal
 
@@ -27,7 +27,7 @@ class ResponseType(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "ResponseType":
-        """UnsupportedResponseType for unknown words, for a repeated one and for combinations that nobody registered."""
+        """UnsupportedResponseType: unknown or repeated words, combinations that nobody registered."""
         words = text.split(" ", 3)
         spelling = _BY_WORDS.get(frozenset(words))
         if spelling is None or len(words) != spelling.count(" ") + 1:

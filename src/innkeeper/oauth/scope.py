@@ -14,7 +14,7 @@ _WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 class Scope:
-    """Immutable. Equal when the words are the same, whatever their order; printed in the order of first appearance."""
+    """Immutable. Equal when the words are the same in any order; printed in the order of first appearance."""
 
     __slots__ = ("_words",)
     _words: dict[str, None]
@@ -29,7 +29,7 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str | None) -> Scope:
-        """From the wire; nothing sent is the empty scope. Spaces at either end are forgiven, double ones are not."""
+        """From the wire; absent is empty. Spaces at the ends are forgiven, double ones are not."""
         if not text:
             return EMPTY
         # Sizes first: a hundred thousand words must cost nothing (CVE-2026-4634).
