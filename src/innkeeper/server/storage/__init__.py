@@ -1,0 +1,1 @@
+"""Named, conditional, atomic transitions over one portable schema."""

@@ -1,0 +1,187 @@
+"""Authorization codes and the grants they complete, in memory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec.structs import replace
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
+from innkeeper.server.storage.memory.tables import CodeRow, Tables
+from innkeeper.server.storage.outcomes import (
+    AlreadyRedeemed,
+    Burnt,
+    CodeAndGrant,
+    Done,
+    Gone,
+    GrantStanding,
+    Missing,
+    OpaqueStanding,
+    Redeemed,
+    Replayed,
+    Stale,
+)
+
+
+class MemoryCodes:
+    """See `interface.Codes`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def issue(
+        self, code: AuthorizationCode, grant: Grant, *, attempt: Attempt, events: Sequence[Event]
+    ) -> Done | Stale:
+        return self._tables.transition(partial(self._issue, code, grant, attempt, events))
+
+    async def read(self, key: HandleKey) -> CodeAndGrant | None:
+        return self._tables.read(partial(self._read, key))
+
+    async def redeem(
+        self,
+        key: HandleKey,
+        *,
+        attempt: Attempt,
+        now: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        redeemed: Sequence[Event],
+        replayed: Sequence[Event],
+    ) -> Redeemed | Replayed | Gone | Stale:
+        run = partial(self._redeem, key, attempt, now, epochs, access_token, redeemed, replayed)
+        return self._tables.transition(run)
+
+    async def burn(
+        self, key: HandleKey, *, attempt: Attempt, now: datetime, events: Sequence[Event]
+    ) -> Burnt | AlreadyRedeemed | Gone:
+        return self._tables.transition(partial(self._burn, key, attempt, now, events))
+
+    def _issue(
+        self, code: AuthorizationCode, grant: Grant, attempt: Attempt, events: Sequence[Event], is_retry: bool
+    ) -> Done | Stale:
+        tables = self._tables
+        stored = tables.codes.get(code.key)
+        if stored is not None:
+            return Done() if stored.issued_by == attempt else Stale()
+        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
+        if not tables.is_current(grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch):
+            return Stale()
+        tables.grants[grant.grant_id] = grant
+        tables.codes[code.key] = CodeRow(code=code, issued_by=attempt)
+        tables.record(events)
+        return Done()
+
+    def _read(self, key: HandleKey) -> CodeAndGrant | None:
+        row = self._tables.codes.get(key)
+        if row is None:
+            return None
+        grant = self._tables.grants[row.code.grant_id]
+        return CodeAndGrant(
+            code=row.code,
+            grant=grant,
+            user=self._tables.users.get(grant.user_id),
+            consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+        )
+
+    def _redeem(
+        self,
+        key: HandleKey,
+        attempt: Attempt,
+        now: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        redeemed: Sequence[Event],
+        replayed: Sequence[Event],
+        is_retry: bool,
+    ) -> Redeemed | Replayed | Gone | Stale:
+        tables = self._tables
+        row = tables.codes.get(key)
+        if row is None:
+            return Gone()
+        if row.redeemed_by == attempt:
+            return Redeemed()
+        grant = tables.grants[row.code.grant_id]
+        if row.is_spent:
+            _revoke(tables, grant, now, replayed)
+            return Replayed()
+        if row.code.expires_at <= now or grant.revoked_at is not None:
+            return Gone()
+        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
+        if not tables.is_current(grant.user_id, grant.client_id, epochs, consent_epoch=consent_epoch):
+            return Stale()
+        tables.codes[key] = replace(row, redeemed_by=attempt)
+        if access_token is not None:
+            tables.access_tokens[access_token.key] = access_token
+        tables.record(redeemed)
+        return Redeemed()
+
+    def _burn(
+        self, key: HandleKey, attempt: Attempt, now: datetime, events: Sequence[Event], is_retry: bool
+    ) -> Burnt | AlreadyRedeemed | Gone:
+        row = self._tables.codes.get(key)
+        if row is None:
+            return Gone()
+        if row.burnt_by == attempt:
+            return Burnt()
+        if row.is_spent:
+            return AlreadyRedeemed()
+        if row.code.expires_at <= now or self._tables.grants[row.code.grant_id].revoked_at is not None:
+            return Gone()
+        self._tables.codes[key] = replace(row, burnt_by=attempt)
+        self._tables.record(events)
+        return Burnt()
+
+
+class MemoryGrants:
+    """See `interface.Grants`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def standing(self, grant_id: GrantId) -> GrantStanding | None:
+        return self._tables.read(partial(self._standing, grant_id))
+
+    async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
+        return self._tables.read(partial(self._opaque_standing, key))
+
+    async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
+        return self._tables.transition(partial(self._revoke, grant_id, now, events))
+
+    def _standing(self, grant_id: GrantId) -> GrantStanding | None:
+        grant = self._tables.grants.get(grant_id)
+        if grant is None:
+            return None
+        client = self._tables.clients.get(grant.client_id)
+        return GrantStanding(
+            grant=grant,
+            user=self._tables.users.get(grant.user_id),
+            client_epoch=client.epoch if client else None,
+            consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+        )
+
+    def _opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
+        token = self._tables.access_tokens.get(key)
+        standing = self._standing(token.grant_id) if token else None
+        if token is None or standing is None:
+            return None
+        return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=standing)
+
+    def _revoke(
+        self, grant_id: GrantId, now: datetime, events: Sequence[Event], is_retry: bool
+    ) -> Done | Missing:
+        grant = self._tables.grants.get(grant_id)
+        if grant is None:
+            return Missing()
+        _revoke(self._tables, grant, now, events)
+        return Done()
+
+
+def _revoke(tables: Tables, grant: Grant, now: datetime, events: Sequence[Event]) -> None:
+    """Once: what was revoked before keeps its instant and leaves no second audit row."""
+    if grant.revoked_at is None:
+        tables.grants[grant.grant_id] = replace(grant, revoked_at=now)
+        tables.record(events)

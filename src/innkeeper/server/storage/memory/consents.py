@@ -1,0 +1,100 @@
+"""Remembered consents, in memory."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec.structs import replace
+
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
+from innkeeper.server.storage.memory.tables import Tables
+from innkeeper.server.storage.outcomes import Done, Missing, Stale
+
+Additions = Sequence[tuple[ApiIdentifier | None, Scope]]
+
+
+class MemoryConsents:
+    """See `interface.Consents`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def of(self, user_id: Subject, client_id: ClientId) -> tuple[Consent, ...]:
+        return self._tables.read(partial(self._of, user_id, client_id))
+
+    async def allow(
+        self,
+        user_id: Subject,
+        client_id: ClientId,
+        additions: Additions,
+        *,
+        epochs: Epochs,
+        now: datetime,
+        events: Sequence[Event],
+    ) -> Done | Stale:
+        run = partial(self._allow, user_id, client_id, additions, epochs, now, events)
+        return self._tables.transition(run)
+
+    async def revoke(
+        self, user_id: Subject, client_id: ClientId, *, events: Sequence[Event]
+    ) -> Done | Missing:
+        return self._tables.transition(partial(self._revoke, user_id, client_id, events))
+
+    def _of(self, user_id: Subject, client_id: ClientId) -> tuple[Consent, ...]:
+        found = [c for key, c in self._tables.consents.items() if key[:2] == (user_id, client_id)]
+        return tuple(sorted(found, key=lambda consent: consent.api or ""))
+
+    def _allow(
+        self,
+        user_id: Subject,
+        client_id: ClientId,
+        additions: Additions,
+        epochs: Epochs,
+        now: datetime,
+        events: Sequence[Event],
+        is_retry: bool,
+    ) -> Done | Stale:
+        tables = self._tables
+        if not tables.is_current(user_id, client_id, epochs):
+            return Stale()
+        for api, scope in additions:
+            key = (user_id, client_id, api)
+            tables.consents[key] = extended(tables.consents.get(key), key, scope, now)
+        if not is_retry:
+            tables.record(events)
+        return Done()
+
+    def _revoke(
+        self, user_id: Subject, client_id: ClientId, events: Sequence[Event], is_retry: bool
+    ) -> Done | Missing:
+        tables = self._tables
+        consents = {consent.api: consent for consent in self._of(user_id, client_id)}
+        # A grant whose consent was skipped stands on a missing row: revoking gives it one that has moved.
+        for grant in tables.grants.values():
+            if (grant.user_id, grant.client_id, grant.revoked_at) == (user_id, client_id, None):
+                consents.setdefault(grant.api, skipped(user_id, client_id, grant.api, grant.created_at))
+        for api, consent in consents.items():
+            tables.consents[user_id, client_id, api] = replace(consent, scope=(), epoch=consent.epoch + 1)
+        if not consents:
+            return Missing()
+        if not is_retry:
+            tables.record(events)
+        return Done()
+
+
+def extended(
+    stored: Consent | None, key: tuple[Subject, ClientId, ApiIdentifier | None], scope: Scope, now: datetime
+) -> Consent:
+    """What is stored and this scope; an expired consent contributes nothing but its epoch."""
+    consent = stored or skipped(*key, now)
+    kept = () if consent.expires_at is not None and consent.expires_at <= now else consent.scope
+    return replace(consent, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
+
+
+def skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
+    """What a missing row stands for: nothing allowed, epoch 0."""
+    return Consent(user_id=user_id, client_id=client_id, api=api, scope=(), epoch=0, granted_at=at)

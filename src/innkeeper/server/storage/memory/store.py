@@ -1,0 +1,83 @@
+"""The memory store as a whole."""
+
+from datetime import datetime
+
+from innkeeper.server.model.instance import Instance
+from innkeeper.server.storage import interface
+from innkeeper.server.storage.audit_row import AuditRow
+from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.memory.clients import MemoryClients
+from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
+from innkeeper.server.storage.memory.consents import MemoryConsents
+from innkeeper.server.storage.memory.links import MemoryLinks
+from innkeeper.server.storage.memory.people import MemoryUsers
+from innkeeper.server.storage.memory.purge import purge
+from innkeeper.server.storage.memory.registry import (
+    MemoryApis,
+    MemoryRegistry,
+    MemoryRoles,
+    MemorySigningKeys,
+)
+from innkeeper.server.storage.memory.sessions import MemorySessions
+from innkeeper.server.storage.memory.tables import Tables
+from innkeeper.server.storage.memory.throttles import MemoryThrottles
+
+
+class MemoryStore:
+    """See `interface.Store`. May be shared by threads; no method suspends."""
+
+    def __init__(self) -> None:
+        self._tables = tables = Tables()
+        self.clients: interface.Clients = MemoryClients(tables)
+        self.apis: interface.Apis = MemoryApis(tables)
+        self.roles: interface.Roles = MemoryRoles(tables)
+        self.signing_keys: interface.SigningKeys = MemorySigningKeys(tables)
+        self.registry: interface.Registry = MemoryRegistry(tables)
+        self.users: interface.Users = MemoryUsers(tables)
+        self.throttles: interface.Throttles = MemoryThrottles(tables)
+        self.sessions: interface.Sessions = MemorySessions(tables)
+        self.consents: interface.Consents = MemoryConsents(tables)
+        self.codes: interface.Codes = MemoryCodes(tables)
+        self.grants: interface.Grants = MemoryGrants(tables)
+        self.links: interface.Links = MemoryLinks(tables)
+
+    @property
+    def counters(self) -> Counters:
+        """What has been done so far."""
+        return self._tables.counters
+
+    @property
+    def is_away(self) -> bool:
+        """While True every call raises StoreUnavailable: how tests take the store away and bring it back."""
+        return self._tables.is_away
+
+    @is_away.setter
+    def is_away(self, value: bool) -> None:
+        self._tables.is_away = value
+
+    async def instance(self) -> Instance | None:
+        return self._tables.read(lambda: self._tables.instance)
+
+    async def claim_instance(self, instance: Instance) -> Instance:
+        def claim(is_retry: bool) -> Instance:
+            self._tables.instance = self._tables.instance or instance
+            return self._tables.instance
+
+        return self._tables.transition(claim)
+
+    async def probe(self) -> None:
+        self._tables.transition(lambda is_retry: None)
+
+    async def purge(self, *, now: datetime, limit: int) -> int:
+        return self._tables.transition(lambda is_retry: purge(self._tables, now, limit))
+
+    async def audit_rows(self) -> tuple[AuditRow, ...]:
+        """Every audit row, oldest first."""
+        return self._tables.read(lambda: tuple(self._tables.audit))
+
+    def lose_next_answer(self) -> None:
+        """For tests: the next transition happens, its answer is lost, and the store tries again."""
+        self._tables.loses_next_answer = True
+
+    async def close(self) -> None:
+        self._tables.is_away = True

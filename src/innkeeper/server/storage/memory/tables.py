@@ -1,0 +1,158 @@
+"""The dictionaries behind the memory store, and the one lock that makes its transitions atomic."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from threading import RLock
+from typing import TypeVar
+
+import msgspec
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.api import Api
+from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.identifiers import (
+    ApiIdentifier,
+    Attempt,
+    ClientId,
+    GrantId,
+    HandleKey,
+    KeyId,
+    Subject,
+)
+from innkeeper.server.model.instance import Instance
+from innkeeper.server.model.one_time_link import OneTimeLink
+from innkeeper.server.model.registry import RegistryChange
+from innkeeper.server.model.role import Role
+from innkeeper.server.model.session import Session
+from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.user import User
+from innkeeper.server.storage.audit_row import AuditRow
+from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.outcomes import StoreUnavailable
+
+T = TypeVar("T")
+ConsentKey = tuple[Subject, ClientId, ApiIdentifier | None]
+
+
+class CodeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A code and what has happened to it."""
+
+    code: AuthorizationCode
+    issued_by: Attempt
+    redeemed_by: Attempt | None = None
+    burnt_by: Attempt | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """It was redeemed or burnt, so it can never be redeemed again."""
+        return self.redeemed_by is not None or self.burnt_by is not None
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A session and the attempt that started it."""
+
+    session: Session
+    started_by: Attempt
+
+
+class LinkRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time link and the attempt that used it."""
+
+    link: OneTimeLink
+    used_by: Attempt | None = None
+
+
+class ThrottleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How many attempts this window has seen."""
+
+    used: int
+    window_ends_at: datetime
+
+
+class Tables:
+    """All state. Whatever reads or writes it holds `lock`, so threads may share one store."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.counters = Counters()
+        self.is_away = False
+        self.loses_next_answer = False
+        self.clients: dict[ClientId, Client] = {}
+        self.client_tombstones: dict[ClientId, int] = {}
+        self.apis: dict[ApiIdentifier, Api] = {}
+        self.roles: dict[str, Role] = {}
+        self.signing_keys: dict[KeyId, SigningKeyRecord] = {}
+        self.registry_changes: list[RegistryChange] = []
+        self.users: dict[Subject, User] = {}
+        self.user_identifiers: dict[str, Subject] = {}
+        self.passwords: dict[Subject, PasswordCredential] = {}
+        self.sessions: dict[HandleKey, SessionRow] = {}
+        self.consents: dict[ConsentKey, Consent] = {}
+        self.grants: dict[GrantId, Grant] = {}
+        self.codes: dict[HandleKey, CodeRow] = {}
+        self.access_tokens: dict[HandleKey, OpaqueAccessToken] = {}
+        self.throttles: dict[bytes, ThrottleRow] = {}
+        self.links: dict[HandleKey, LinkRow] = {}
+        self.audit: list[AuditRow] = []
+        self.instance: Instance | None = None
+
+    def transition(self, run: Callable[[bool], T]) -> T:
+        """Runs it alone. `run` is told whether it is a retry after an answer that was lost."""
+        with self.lock:
+            self._require_presence()
+            self.counters.transitions += 1
+            outcome = run(False)
+            if self.loses_next_answer:
+                self.loses_next_answer = False
+                outcome = run(True)
+            return outcome
+
+    def read(self, run: Callable[[], T]) -> T:
+        with self.lock:
+            self._require_presence()
+            self.counters.reads += 1
+            return run()
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Audit rows of the transition that is running."""
+        for event in events:
+            row = AuditRow(at=event.at, type=event.type, record=msgspec.json.encode(event))
+            self.audit.append(row)
+
+    def note_change(self, kind: str, record_id: str) -> None:
+        epoch = self.registry_epoch + 1
+        self.registry_changes.append(RegistryChange(epoch=epoch, kind=kind, id=record_id))
+
+    @property
+    def registry_epoch(self) -> int:
+        """The number of the newest registry change."""
+        return self.registry_changes[-1].epoch if self.registry_changes else 0
+
+    def consent_epoch(self, user_id: Subject, client_id: ClientId, api: ApiIdentifier | None) -> int:
+        """A missing consent counts as epoch 0, so a skipped one compares equal until it is revoked."""
+        consent = self.consents.get((user_id, client_id, api))
+        return consent.epoch if consent else 0
+
+    def is_current(
+        self, user_id: Subject, client_id: ClientId, epochs: Epochs, *, consent_epoch: int | None = None
+    ) -> bool:
+        """Client and person are enabled and are still what the decision was based on."""
+        client, user = self.clients.get(client_id), self.users.get(user_id)
+        return (
+            client is not None
+            and user is not None
+            and client.is_enabled
+            and user.is_enabled
+            and (client.revision, client.epoch) == (epochs.client_revision, epochs.client_epoch)
+            and user.epoch == epochs.user_epoch
+            and consent_epoch in (None, epochs.consent_epoch)
+        )
+
+    def _require_presence(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable("the memory store is away")

@@ -1,0 +1,103 @@
+"""Results of transitions that need more than a bool. Expected outcomes are values, never exceptions."""
+
+from datetime import datetime
+
+import msgspec
+
+from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.session import Session
+from innkeeper.server.model.user import User
+
+
+class StoreUnavailable(Exception):
+    """The store is away or cannot write. Answered with 503 and `Retry-After`."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """The transition happened, now or at an earlier try of the same attempt."""
+
+
+class Stale(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the decision was based on has moved: decide again."""
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """The record exists already, was changed meanwhile, or a unique name is taken."""
+
+    what: str
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """There is no such record."""
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """The handle is unknown or its time is over; nothing was changed."""
+
+
+class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
+    """This attempt, and no other, redeemed the code."""
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """Another attempt had redeemed the code before: its grant is revoked now."""
+
+
+class Burnt(msgspec.Struct, frozen=True, kw_only=True):
+    """The code had not been redeemed and never will be."""
+
+
+class AlreadyRedeemed(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing to burn; nothing was changed."""
+
+
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt was counted and may go on."""
+
+
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+    """Too many attempts."""
+
+    until: datetime
+
+
+class CodeAndGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code stands for, read in one go; `user` is None when the person is gone."""
+
+    code: AuthorizationCode
+    grant: Grant
+    user: User | None
+    consent_epoch: int
+
+
+class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant and today's epochs of everything it stands on; None where the record is gone."""
+
+    grant: Grant
+    user: User | None
+    client_epoch: int | None
+    consent_epoch: int
+
+
+class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """An opaque token's scope and expiry, with its grant's standing."""
+
+    scope: tuple[str, ...]
+    expires_at: datetime
+    standing: GrantStanding
+
+
+class SessionAndUser(msgspec.Struct, frozen=True, kw_only=True):
+    """A session and its person; None when the person is gone."""
+
+    session: Session
+    user: User | None
+
+
+class UserAndPassword(msgspec.Struct, frozen=True, kw_only=True):
+    """Who an identifier belongs to; without a local password `password` is None."""
+
+    user: User
+    password: PasswordCredential | None
