@@ -1,0 +1,122 @@
+// Runs node-oidc-provider for the bench: node server.mjs '{"port":…,"secret":"…","api":"…","scope":"…"}'
+//
+// Prints {"ready":true} once the socket listens. Then it reads one JSON object per line on stdin:
+//   {"mint": 1000, "client_id": "…"}  ->  {"codes": ["…"], "code_verifier": "…", "redirect_uri": "…"}
+// and ends when stdin closes. Minting is not measured; everything an exchange does later is the provider's own code.
+
+import { createRequire } from 'node:module';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+import { MapAdapter } from './map_adapter.mjs';
+
+const { port, secret, api, scope, modules } = JSON.parse(process.argv[2]);
+const { Provider } = await import(pathToFileURL(createRequire(modules).resolve('oidc-provider')));
+
+const REDIRECT_URI = 'http://localhost:9999/callback';
+const CODE_CLIENTS = { 'bench-code-es256': 'ES256', 'bench-code-rs256': 'RS256' };
+
+function signingKey(kind, options, alg) {
+  const { privateKey } = generateKeyPairSync(kind, options);
+  return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid: `bench-${alg}` };
+}
+
+function codeClient([client_id, id_token_signed_response_alg]) {
+  return {
+    client_id,
+    client_secret: secret,
+    id_token_signed_response_alg,
+    redirect_uris: [REDIRECT_URI],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'client_secret_basic',
+  };
+}
+
+const provider = new Provider(`http://localhost:${port}`, {
+  adapter: MapAdapter,
+  clients: [
+    {
+      client_id: 'bench-cron',
+      client_secret: secret,
+      id_token_signed_response_alg: 'ES256',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+      token_endpoint_auth_method: 'client_secret_basic',
+    },
+    ...Object.entries(CODE_CLIENTS).map(codeClient),
+  ],
+  jwks: {
+    keys: [
+      signingKey('ec', { namedCurve: 'P-256' }, 'ES256'),
+      signingKey('rsa', { modulusLength: 2048 }, 'RS256'),
+    ],
+  },
+  cookies: { keys: [randomBytes(32).toString('base64url')] },
+  enabledJWA: { idTokenSigningAlgValues: ['ES256', 'RS256'] },
+  features: {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => api,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({
+        scope,
+        audience: api,
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: 600,
+        jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
+  },
+  pkce: { required: () => true },
+  // Without the session check and without refresh tokens: both spare the peer work.
+  expiresWithSession: () => false,
+  issueRefreshToken: () => false,
+  findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
+  ttl: { AccessToken: 600, AuthorizationCode: 600, ClientCredentials: 600, Grant: 86400, IdToken: 600 },
+});
+
+async function mintCode(client, codeChallenge) {
+  const accountId = randomBytes(12).toString('base64url');
+  const grant = new provider.Grant({ accountId, clientId: client.clientId });
+  grant.addOIDCScope('openid');
+  grant.addResourceScope(api, scope);
+  const code = new provider.AuthorizationCode({
+    accountId,
+    authTime: Math.floor(Date.now() / 1000),
+    client,
+    codeChallenge,
+    codeChallengeMethod: 'S256',
+    grantId: await grant.save(),
+    nonce: randomBytes(16).toString('base64url'),
+    redirectUri: REDIRECT_URI,
+    resource: api,
+    scope: `openid ${scope}`,
+    sessionUid: randomBytes(16).toString('base64url'),
+    sid: randomBytes(16).toString('base64url'),
+  });
+  return code.save();
+}
+
+async function mint({ mint: count, client_id }) {
+  const client = await provider.Client.find(client_id);
+  const code_verifier = randomBytes(32).toString('base64url');
+  const codeChallenge = createHash('sha256').update(code_verifier).digest('base64url');
+  const codes = [];
+  while (codes.length < count) codes.push(await mintCode(client, codeChallenge));
+  return { codes, code_verifier, redirect_uri: REDIRECT_URI };
+}
+
+function answer(value) {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+provider.on('server_error', (ctx, error) => console.error(error));
+provider.listen(port, '127.0.0.1', () => answer({ ready: true }));
+
+for await (const line of createInterface({ input: process.stdin })) answer(await mint(JSON.parse(line)));
+process.exit(0);
