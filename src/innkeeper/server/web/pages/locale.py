@@ -1,4 +1,4 @@
-"""Which language a page speaks: `ui_locales` first (OpenID Connect Core §3.1.2.1), then Accept-Language (RFC 9110 §12.5.4)."""
+"""Which language a page speaks: `ui_locales` (OIDC §3.1.2.1), else Accept-Language (RFC 9110 §12.5.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Foreign text made safe to look at: no invisible or direction-changing characters, no mixed alphabets (ASVS V10.4.7, XS-07).
+"""Foreign text made safe to look at: nothing invisible, no turned direction, no mixed alphabets (V10.4.7).
 
 Escaping is Jinja's work. This is about what a person believes to read when an app has chosen its own name.
 """
@@ -21,7 +21,7 @@ _JOINERS: Final = frozenset("\u00ad\u034f\u061c\u200c\u200d\u200e\u200f") | {
 }
 # Letters and symbols that draw nothing: as good as invisible, so shown as such.
 _BLANKS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-# Format, control, surrogate and private characters: bidi overrides, isolates, zero-width spaces, tag characters.
+# Format, control, surrogate, private: bidi overrides, isolates, zero-width spaces, tag characters.
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # Alphabets with letters that pass for Latin ones.
 _LOOKALIKE_ALPHABETS: Final = ("CYRILLIC ", "GREEK ", "ARMENIAN ", "CHEROKEE ", "COPTIC ", "LISU ")
@@ -29,13 +29,18 @@ _WORD: Final = re.compile(r"\w+")
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?")
 
 
-def plain(text: str, longest_chars: int = _LONGEST_CHARS) -> str:
-    """One line of visible text. What was hidden in it shows as one replacement character."""
-    visible = _without_hidden(unicodedata.normalize("NFC", text[: longest_chars * 4]))
-    single_line = " ".join(_WORD.sub(_single_alphabet, visible).split())
+def visible(text: str, longest_chars: int = _LONGEST_CHARS) -> str:
+    """One line of text, cut to a bound. What was hidden in it shows as one replacement character."""
+    bounded = unicodedata.normalize("NFC", text[: longest_chars * 4])
+    single_line = " ".join(_without_hidden(bounded).split())
     if len(single_line) > longest_chars:
         return single_line[: longest_chars - 1] + "…"
     return single_line
+
+
+def plain(text: str, longest_chars: int = _LONGEST_CHARS) -> str:
+    """`visible`, and no word pretends to be Latin: for the names that apps and people gave themselves."""
+    return _WORD.sub(_single_alphabet, visible(text, longest_chars))
 
 
 def host(name: str) -> str:
@@ -79,7 +84,7 @@ def _shown(character: str, category: str) -> str:
 
 
 def _single_alphabet(word: re.Match[str]) -> str:
-    """A word that mixes Latin with a lookalike alphabet loses the strangers: Cyrillic letters in `paypal` show."""
+    """A word that mixes Latin with a lookalike alphabet shows its strangers: Cyrillic in `paypal`."""
     letters = word.group()
     if letters.isascii():
         return letters

@@ -1,8 +1,9 @@
-"""What each page shows, as frozen records: the only thing a handler builds, the only thing a template reads."""
+"""What each page shows, as frozen records: all that a handler builds, all that a template reads."""
 
 from typing import Literal
 
 import msgspec
+
 
 class Screen(msgspec.Struct, frozen=True, kw_only=True):
     """A page before it is drawn; its class names the template."""
@@ -36,7 +37,7 @@ class ScopeGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsentPage(Screen, frozen=True, kw_only=True):
-    """The consent form. With `confirm_only` it has no boxes and asks only "did you start this?" (RFC 8252 §8.6)."""
+    """The consent form. With `confirm_only` it has no boxes and asks "was it you?" (RFC 8252 §8.6)."""
 
     app_name: str
     is_third_party: bool

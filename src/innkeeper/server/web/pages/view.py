@@ -100,6 +100,7 @@ def _environment(locale: str) -> Environment:
         return translations.gettext(message) if message else ""
 
     environment.filters.update(
+        visible=plain_text.visible,
         plain=plain_text.plain,
         host=plain_text.host,
         link_target=plain_text.link_target,

@@ -1,4 +1,4 @@
-"""Sentences that handlers put into notices and errors. English is the key; the page translates it (`locales/`)."""
+"""Sentences for notices and errors. English is the key; the page translates it (`locales/`)."""
 
 import msgspec
 
@@ -29,7 +29,9 @@ SIGN_IN_EXPIRED = Wording(
 )
 OTHER_BROWSER = Wording(
     marked("This sign-in was started somewhere else"),
-    marked("It belongs to another browser, or cookies are switched off. Go back to the app and sign in again."),
+    marked(
+        "It belongs to another browser, or cookies are switched off. Go back to the app and sign in again."
+    ),
 )
 FORM_REFUSED = Wording(
     marked("This form could not be accepted"),
