@@ -1,0 +1,1 @@
+"""Factors: what a person proves themselves with."""

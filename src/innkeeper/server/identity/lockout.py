@@ -1,0 +1,45 @@
+"""Which counters an attempt to sign in is counted on: address with account, account, address.
+
+The small limit on the pair stops one guesser; the account's own limit (NIST: at most 100) stops many addresses
+guessing at one account, and the address's limit stops one address trying many accounts.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+
+from innkeeper.jose.hashes import hmac_sha256
+from innkeeper.server.config import SignInLimits
+from innkeeper.server.model.throttle import AttemptLimit
+
+
+def limits(identifier: str, address: str, settings: SignInLimits, key: bytes) -> tuple[AttemptLimit, ...]:
+    """`identifier` is normalised. Keys are MACs: who reads the table learns no names and can guess none."""
+    group = address_group(address).encode()
+    name = identifier.encode("utf-8", "surrogatepass")
+    window = timedelta(seconds=settings.window_s)
+    counted = (
+        (b"address and account\0" + group + b"\0" + name, settings.attempts_per_address_and_account),
+        (b"account\0" + name, settings.attempts_per_account),
+        (b"address\0" + group, settings.attempts_per_address),
+    )
+    return tuple(
+        AttemptLimit(key=hmac_sha256(key, what), attempts=attempts, window=window)
+        for what, attempts in counted
+    )
+
+
+@lru_cache(maxsize=4096)
+def address_group(address: str) -> str:
+    """What counts as one address. A household owns a whole IPv6 /64, so its addresses are one (BF-07)."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"
