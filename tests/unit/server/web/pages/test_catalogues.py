@@ -53,8 +53,7 @@ def test_the_compiled_catalogue_is_the_translated_one(locale: str) -> None:
 def test_a_translation_keeps_the_elements_of_its_message_and_its_placeholders(locale: str) -> None:
     for message in _messages(translations(locale)):
         original = message.id if isinstance(message.id, str) else message.id[1]
-        forms = [message.string] if isinstance(message.string, str) else message.string
-        for form in forms:
+        for form in _forms(message):
             assert re.findall(r"</?\w+", form) == re.findall(r"</?\w+", original)
             assert set(re.findall(r"%\(\w+\)s", form)) == set(re.findall(r"%\(\w+\)s", original))
         assert not list(message.check(translations(locale)))
@@ -66,8 +65,9 @@ def _messages(catalogue: Catalog) -> list[Message]:
 
 def _is_translated(catalogue: Catalog, message: Message) -> bool:
     found = catalogue.get(message.id)
-    return (
-        found is not None
-        and not found.fuzzy
-        and all([found.string] if isinstance(found.string, str) else found.string)
-    )
+    return found is not None and not found.fuzzy and all(_forms(found))
+
+
+def _forms(message: Message) -> list[str]:
+    """The translation, or all of them where the message counts something."""
+    return [message.string] if isinstance(message.string, str) else list(message.string or [""])
