@@ -1,7 +1,7 @@
 """Hashes and checks passwords off the event loop, a bounded number at a time (DO-10).
 
-Argon2 releases the interpreter's lock, so the token endpoint goes on answering while every worker is busy. Known
-and unknown names take the same road through the same queue: time tells nothing (BF-10).
+Argon2 releases the interpreter's lock, so the token endpoint goes on answering while every worker is busy.
+Known and unknown names take the same road through the same queue: time tells nothing (BF-10).
 """
 
 import asyncio

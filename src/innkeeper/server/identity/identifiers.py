@@ -41,7 +41,7 @@ def identifiers_of(user: User) -> tuple[str, ...]:
 
 
 def username_problem(text: str) -> str | None:
-    """A message key, or None. What looks like an e-mail or a phone number could take another person's place."""
+    """A message key, or None. What looks like an e-mail or a phone number could take another's place."""
     normal = normalise(text)
     if normal is None:
         return "too_long" if len(text) > MAX_USERNAME_CHARS else "not_allowed"

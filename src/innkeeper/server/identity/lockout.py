@@ -1,7 +1,7 @@
 """Which counters an attempt to sign in is counted on: address with account, account, address.
 
-The small limit on the pair stops one guesser; the account's own limit (NIST: at most 100) stops many addresses
-guessing at one account, and the address's limit stops one address trying many accounts.
+The small limit on the pair stops one guesser; the account's own limit (NIST: at most 100) stops many
+addresses guessing at one account, and the address's limit stops one address trying many accounts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which passwords are refused (NIST SP 800-63B-4 §3.1.1.2): by length and guessability, not by composition."""
+"""Which passwords are refused (NIST SP 800-63B-4 §3.1.1.2): the short and the guessable."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _names(words: Sequence[str]) -> list[str]:
     """The words and their parts, longest first, so that a whole address goes before its local part."""
     folded = [unicodedata.normalize("NFKC", word[:MAX_CHARS]).casefold() for word in words]
     parts = {part for word in folded for part in (word, *_NOT_WORD.split(word))}
-    return sorted((part for part in parts if len(part) >= MIN_NAME_CHARS), key=lambda part: (-len(part), part))
+    return sorted((part for part in parts if len(part) >= MIN_NAME_CHARS), key=len, reverse=True)
 
 
 def _without(folded: str, names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Passwords: Argon2id with the parameters that OWASP advises (RFC 9106; NIST SP 800-63B-4 §3.1.1.2).
 
-The salt is drawn by argon2-cffi itself, from the operating system. One hash costs about 30 ms and 19 MiB: call
-it from the password pool only.
+The salt is drawn by argon2-cffi itself, from the operating system. One hash costs about 30 ms and 19 MiB:
+call it from the password pool only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def hash(password: str) -> str:  # noqa: A001 - the protocol's word
 
 
 def verify(hash: str, password: str) -> bool:  # noqa: A002
-    """The whole password counts: of one longer than the policy allows only a part is hashed, and it is refused."""
+    """The whole password counts: one longer than the policy allows is hashed in part, and refused."""
     try:
         _hasher.verify(hash, _prepared(password[:MAX_CHARS]))
     except (VerificationError, InvalidHashError):

@@ -1,0 +1,1 @@
+"""The event log: a low floor that the rules cannot reach."""
