@@ -91,16 +91,21 @@ def folders_without_init(root: Path) -> Iterator[str]:
 
 
 def undocumented(path: str, source: str) -> Iterator[str]:
-    """A module, or a public class or function at its top, without a docstring."""
+    """A module, or a public class or function at its top, without a docstring.
+
+    A family of small classes is explained once, at the documented class that all of them extend.
+    """
     tree = ast.parse(source)
     if tree.body and ast.get_docstring(tree) is None:
         yield f"{path}: the module has no docstring"
+    explained: set[str] = set()
     for node in tree.body:
-        if (
-            isinstance(node, Function | ast.ClassDef)
-            and not node.name.startswith("_")
-            and ast.get_docstring(node) is None
-        ):
+        if not isinstance(node, Function | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        bases = {base.id for base in getattr(node, "bases", []) if isinstance(base, ast.Name)}
+        if ast.get_docstring(node) is not None or bases & explained:
+            explained.add(node.name)
+        else:
             yield f"{path}:{node.lineno}: {node.name} has no docstring"
 
 

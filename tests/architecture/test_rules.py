@@ -19,6 +19,7 @@ OFFENCES: list[tuple[Rule, str, str]] = [
     (rules.undocumented, "oauth/x.py", "x = 1"),
     (rules.undocumented, "oauth/x.py", '"""M."""\ndef f(): pass'),
     (rules.undocumented, "oauth/x.py", '"""M."""\nclass C: pass'),
+    (rules.undocumented, "oauth/x.py", '"""M."""\nclass B:\n    """B."""\nclass C(A): pass'),
     (rules.exported_but_missing, "oauth/x.py", '__all__ = ["f"]\ndef g(): pass'),
     (rules.impure_rules, "oauth/x.py", "import time"),
     (rules.impure_rules, "jose/x.py", "def f():\n    from os import urandom"),
