@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -64,11 +65,11 @@ def generate(alg: str) -> bytes:
 
 
 def load(private: bytes, *, alg: str, kid: str | None = None) -> SigningKey:
-    """From PKCS #8, DER or PEM; without `kid` it is named by its thumbprint. KeyRefused: not fit for `alg`."""
+    """From PKCS #8, DER or PEM; without `kid` it is named by its thumbprint. KeyRefused: unfit for `alg`."""
     pem = private.lstrip().startswith(b"-----BEGIN")
     try:
         key = load_pem_private_key(private, None) if pem else load_der_private_key(private, None)
-    except (ValueError, TypeError) as cause:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as cause:
         raise KeyRefused("not an unencrypted private key") from cause
     if alg == "ES256" and isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return SigningKey(key, alg=alg, kid=kid)
