@@ -3,8 +3,8 @@
 Every transition carries its condition and all its consequences, is durable when it returns, and says who won.
 A transition that consumes something takes `attempt`: if this attempt already won, it returns that outcome
 again, so only the store retries and always with the same attempt. `events` are audit rows written by the
-transition itself, and only if it changed something. Every method may raise `StoreUnavailable`. A cancelled caller
-does not cancel its transition.
+transition itself, and only if it changed something. Every method may raise `StoreUnavailable`. A cancelled
+caller does not cancel its transition.
 """
 
 from collections.abc import Sequence
@@ -196,11 +196,15 @@ class Consents(Protocol):
         client_id: ClientId,
         additions: Sequence[tuple[ApiIdentifier | None, Scope]],
         *,
+        answered: tuple[ApiIdentifier | None, Scope],
         epochs: Epochs,
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Stale:
-        """Adds, never removes. Stale if the client's revision or the person's epoch moved."""
+        """Adds, never removes. Stale if the client's revision or the person's epoch moved.
+
+        `answered` names one row (made if it is missing) and replaces its `answered` by this scope, empty to forget.
+        """
         ...
 
     async def revoke(

@@ -1,0 +1,1 @@
+"""What happens: load, decide, commit, tell. One module per verb; the only callers of store transitions."""

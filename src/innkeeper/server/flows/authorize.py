@@ -1,0 +1,241 @@
+"""GET and POST /authorize, and the dispatcher that every page returns to.
+
+begin: locate, validate. advance: load, next_step, then show that step's page or complete the authorization. Steps
+never call each other: each records its result in the progress and comes back here.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from innkeeper.oauth.errors import OAuthError, UntrustedRequest
+from innkeeper.oauth.parameters import Parameters
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.flows import interaction as interactions
+from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
+from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
+from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
+from innkeeper.server.flows.interaction import Interaction
+from innkeeper.server.flows.services import Services
+from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.events import AuthorizationRefused, CodeIssued
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.protocol import authorize, consent, response_modes
+from innkeeper.server.protocol.authorize import AuthorizationRequest, Target
+from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
+from innkeeper.server.storage.outcomes import Done
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True):
+    """The authorization response, success or error: the browser goes back to the client."""
+
+    location: str
+
+
+class Show(msgspec.Struct, frozen=True, kw_only=True):
+    """A page has to be shown; `interaction` must be sealed for this browser."""
+
+    page: Literal["sign-in", "consent"]
+    interaction: Interaction
+
+
+Outcome = Redirect | Show
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid request, who is signed in, what they allowed before, and what comes next."""
+
+    interaction: Interaction
+    request: AuthorizationRequest
+    signed_in: SignedIn | None
+    consents: tuple[Consent, ...]
+    step: Step
+
+
+async def find_target(parameters: Parameters, services: Services) -> Target:
+    """Proves client and redirect URI. Raises `UntrustedRequest`."""
+    return authorize.locate(parameters, await services.registry.client(authorize.client_id_of(parameters)))
+
+
+async def begin(parameters: Parameters, browser: Browser, services: Services) -> Outcome:
+    """A request has arrived by our own GET. Raises `UntrustedRequest`, `StoreUnavailable`."""
+    return await advance(interactions.new(parameters, services), browser, services)
+
+
+async def advance(interaction: Interaction, browser: Browser, services: Services) -> Outcome:
+    """The one place that decides what comes next."""
+    target = await find_target(interaction.request(), services)
+    try:
+        for _ in range(MAX_TRIES):
+            pending = await load(interaction, browser, services)
+            match pending.step:
+                case SignIn():
+                    return Show(page="sign-in", interaction=pending.interaction)
+                case AskConsent() | Confirm():
+                    return Show(page="consent", interaction=pending.interaction)
+                case Issue() as issue:
+                    location = await _complete(pending, issue, browser, services)
+                    if location is not None:
+                        return Redirect(location=location)
+            await services.registry.refresh()
+            target = await find_target(interaction.request(), services)
+        raise kept_changing()
+    except OAuthError as error:
+        return refuse(target, error, browser, services)
+
+
+async def load(interaction: Interaction, browser: Browser, services: Services) -> Pending:
+    """Checks the request on today's registry and judges the next step. Raises `UntrustedRequest`, `OAuthError`."""
+    parameters = interaction.request()
+    registry = services.registry.snapshot
+    target = await find_target(parameters, services)
+    request = authorize.validate(
+        parameters, target, registry, default_audience=services.settings.default_audience
+    )
+    person = await signed_in(browser, services)
+    remembered: tuple[Consent, ...] = ()
+    if person is not None:
+        remembered = await services.store.consents.of(person.user.user_id, target.client.client_id)
+    step = next_step(
+        request,
+        None if person is None else person.session,
+        None if person is None else person.user,
+        remembered,
+        registry.roles,
+        interaction.progress,
+        services.clock.now(),
+    )
+    return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
+
+
+def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Redirect:
+    """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`."""
+    services.events.emit(
+        AuthorizationRefused(
+            at=services.clock.now(),
+            correlation_id=browser.correlation_id,
+            client_id=target.client.client_id,
+            ip=browser.address,
+            error=error.code,
+            detail=error.detail or error.description,
+        )
+    )
+    return answer(target, [("error", error.code), ("error_description", error.description)], services)
+
+
+def answer(target: Target, parameters: list[tuple[str, str]], services: Services) -> Redirect:
+    """Adds `state` and `iss` (RFC 9207) and sends it in the mode of the request."""
+    if target.state is not None:
+        parameters = [*parameters, ("state", target.state)]
+    mode = response_modes.named(target.response_mode)
+    assert mode is not None
+    return Redirect(location=mode.location(target.redirect_uri, [*parameters, ("iss", services.settings.issuer)]))
+
+
+async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> str | None:
+    """Grant and code in one transition. None when something moved meanwhile."""
+    await _forget_other_answer(pending, issue.asked, services)
+    text, code, grant = _new_code(pending, issue.scope, services)
+    event = CodeIssued(
+        at=code.issued_at,
+        correlation_id=browser.correlation_id,
+        client_id=grant.client_id,
+        user_id=grant.user_id,
+        ip=browser.address,
+        grant_id=grant.grant_id,
+        scope=str(issue.scope),
+    )
+    outcome = await services.store.codes.issue(code, grant, attempt=new_attempt(services.entropy), events=[event])
+    if not isinstance(outcome, Done):
+        return None
+    services.events.emit(event)
+    return answer(pending.request.target, [("code", text)], services).location
+
+
+def _new_code(pending: Pending, scope: Scope, services: Services) -> tuple[str, AuthorizationCode, Grant]:
+    request, person, now = pending.request, pending.signed_in, services.clock.now()
+    assert person is not None
+    target, api, lifetimes = request.target, request.api, services.settings.lifetimes
+    expires_at = now + timedelta(seconds=lifetimes.authorization_code_s)
+    grant_ends_at = expires_at + _longest_token(request, services)
+    # The code's digest is kept as long as its grant, so that a replay is known for what it is.
+    text, key = new_handle(services.entropy, "ik_ac_", grant_ends_at)
+    grant = Grant(
+        grant_id=new_grant_id(services.entropy),
+        client_id=target.client.client_id,
+        user_id=person.user.user_id,
+        api=None if api is None else api.identifier,
+        scope=tuple(scope),
+        sid=person.session.sid,
+        auth_time=person.session.auth_time,
+        amr=person.session.amr,
+        acr=person.session.acr,
+        epochs=epochs(pending),
+        created_at=now,
+        expires_at=grant_ends_at,
+    )
+    code = AuthorizationCode(
+        key=key,
+        grant_id=grant.grant_id,
+        client_id=target.client.client_id,
+        redirect_uri=target.redirect_uri_sent,
+        code_challenge=request.code_challenge,
+        nonce=request.nonce,
+        issued_at=now,
+        expires_at=expires_at,
+    )
+    return text, code, grant
+
+
+def _longest_token(request: AuthorizationRequest, services: Services) -> timedelta:
+    lifetimes = services.settings.lifetimes
+    access = timedelta(seconds=lifetimes.userinfo_access_token_s)
+    return max(access if request.api is None else request.api.access_token_lifetime, access)
+
+
+def epochs(pending: Pending) -> Epochs:
+    """What this decision stands on."""
+    assert pending.signed_in is not None
+    client = pending.request.target.client
+    return Epochs(
+        client_revision=client.revision,
+        client_epoch=client.epoch,
+        user_epoch=pending.signed_in.user.epoch,
+        consent_epoch=consent.epoch_of(pending.consents, pending.request.api),
+    )
+
+
+async def _forget_other_answer(pending: Pending, asked: Scope, services: Services) -> None:
+    """An app that asks for something else meanwhile may ask again for what was left out."""
+    api = pending.request.api
+    identifier = None if api is None else api.identifier
+    row = next((row for row in pending.consents if row.api == identifier), None)
+    if row is None or not row.answered or Scope(row.answered) == asked:
+        return
+    await services.store.consents.allow(
+        row.user_id,
+        row.client_id,
+        (),
+        answered=(identifier, Scope()),
+        epochs=epochs(pending),
+        now=services.clock.now(),
+        events=(),
+    )
+
+
+__all__ = [
+    "Outcome",
+    "Pending",
+    "Redirect",
+    "Show",
+    "UntrustedRequest",
+    "advance",
+    "answer",
+    "begin",
+    "epochs",
+    "find_target",
+    "load",
+    "refuse",
+]

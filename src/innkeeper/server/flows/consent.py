@@ -1,0 +1,107 @@
+"""Asking for consent or confirmation, and recording the answer (R-CN1 to R-CN7)."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from innkeeper.oauth.errors import AccessDenied, OAuthError
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.flows import authorize
+from innkeeper.server.flows import interaction as interactions
+from innkeeper.server.flows.authorize import Pending
+from innkeeper.server.flows.browser import Browser
+from innkeeper.server.flows.services import Services
+from innkeeper.server.model.events import ConsentDenied, ConsentGiven
+from innkeeper.server.protocol import consent
+from innkeeper.server.protocol.interaction import AskConsent, Confirm, Progress
+from innkeeper.server.storage.outcomes import Done
+
+REQUIRED = Scope(("openid",))
+"""Without it nobody would be signed in: shown, but not a box to untick."""
+
+
+async def view(handle: str, browser: Browser, services: Services) -> Pending | authorize.Outcome:
+    """The pending request whose step is `AskConsent` or `Confirm`, or what comes next when neither is needed."""
+    interaction = interactions.unseal(handle, browser.binding, services)
+    pending = await _load(interaction, browser, services)
+    if isinstance(pending, Pending) and isinstance(pending.step, AskConsent | Confirm):
+        return pending
+    return await authorize.advance(interaction, browser, services)
+
+
+async def allow(handle: str, ticked: Collection[str], browser: Browser, services: Services) -> authorize.Outcome:
+    """Remembers what was ticked of what was missing, then goes on."""
+    pending = await view(handle, browser, services)
+    if not isinstance(pending, Pending):
+        return pending
+    assert pending.signed_in is not None
+    before = pending.interaction.progress
+    progress = Progress(
+        authenticated=before.authenticated,
+        answered_by=pending.signed_in.session.sid,
+        confirmed=True,
+        pages_shown=True,
+    )
+    if isinstance(pending.step, AskConsent):
+        given = pending.step.missing & (Scope(ticked) | REQUIRED)
+        if not await _remember(pending, pending.step, given, browser, services):
+            await services.registry.refresh()
+            return await authorize.advance(pending.interaction, browser, services)
+        progress = msgspec.structs.replace(progress, consent_answered=tuple(given))
+    return await authorize.advance(pending.interaction.with_progress(progress), browser, services)
+
+
+async def deny(handle: str, browser: Browser, services: Services) -> authorize.Outcome:
+    """Back to the app with `access_denied`; nothing is issued or remembered (R-CN2)."""
+    interaction = interactions.unseal(handle, browser.binding, services)
+    target = await authorize.find_target(interaction.request(), services)
+    services.events.emit(
+        ConsentDenied(
+            at=services.clock.now(),
+            correlation_id=browser.correlation_id,
+            client_id=target.client.client_id,
+            ip=browser.address,
+        )
+    )
+    return authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
+
+
+async def _load(
+    interaction: interactions.Interaction, browser: Browser, services: Services
+) -> Pending | authorize.Redirect:
+    try:
+        return await authorize.load(interaction, browser, services)
+    except OAuthError as error:
+        target = await authorize.find_target(interaction.request(), services)
+        return authorize.refuse(target, error, browser, services)
+
+
+async def _remember(
+    pending: Pending, step: AskConsent, given: Scope, browser: Browser, services: Services
+) -> bool:
+    """False when app or person changed meanwhile: the question has to be asked again."""
+    assert pending.signed_in is not None
+    user, client, api = pending.signed_in.user, pending.request.target.client, pending.request.api
+    is_partial = not step.missing <= given
+    event = ConsentGiven(
+        at=services.clock.now(),
+        correlation_id=browser.correlation_id,
+        client_id=client.client_id,
+        user_id=user.user_id,
+        ip=browser.address,
+        api=None if api is None else api.identifier,
+        scope=str(given),
+    )
+    outcome = await services.store.consents.allow(
+        user.user_id,
+        client.client_id,
+        consent.by_api(given, api),
+        answered=(None if api is None else api.identifier, step.asked if is_partial else Scope()),
+        epochs=authorize.epochs(pending),
+        now=event.at,
+        events=[event],
+    )
+    if isinstance(outcome, Done):
+        services.events.emit(event)
+        return True
+    return False

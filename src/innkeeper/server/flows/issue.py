@@ -1,0 +1,96 @@
+"""Tokens from an authorization: what is stored is prepared before the transition, what is signed comes after it."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from innkeeper.jose import base64url
+from innkeeper.jose.jwt import Signer
+from innkeeper.server.flows.fresh import new_handle
+from innkeeper.server.flows.services import Services
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.protocol.discovery import userinfo_endpoint
+from innkeeper.server.protocol.tokens import access_token, id_token
+
+
+class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 6749 §5.1; `scope` always says what was granted."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+    id_token: str | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """Chosen and loaded before anything is consumed, so that a missing key costs nobody a code."""
+
+    authorization: Authorization
+    now: datetime
+    access_signer: Signer | None
+    id_signer: Signer | None
+    opaque_text: str | None
+    opaque: OpaqueAccessToken | None
+
+
+def prepare(authorization: Authorization, services: Services, now: datetime) -> Prepared:
+    """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2)."""
+    text, record = None, None
+    if authorization.api is None:
+        assert authorization.grant_id is not None
+        expires_at = now + authorization.access_token_lifetime
+        text, key = new_handle(services.entropy, "ik_at_", expires_at)
+        record = OpaqueAccessToken(
+            key=key, grant_id=authorization.grant_id, scope=tuple(authorization.scope), expires_at=expires_at
+        )
+    api, client = authorization.api, authorization.client
+    has_id_token = authorization.user is not None and "openid" in authorization.scope
+    id_alg = client.id_token_signed_response_alg
+    return Prepared(
+        authorization=authorization,
+        now=now,
+        access_signer=None if api is None else services.keys.signer(api.signing_alg, access_token.TYP, now),
+        id_signer=services.keys.signer(id_alg, id_token.TYP, now) if has_id_token else None,
+        opaque_text=text,
+        opaque=record,
+    )
+
+
+def finish(prepared: Prepared, services: Services) -> TokenResponse:
+    """Signs and encodes with what was prepared, nothing else."""
+    authorization, issuer = prepared.authorization, services.settings.issuer
+    token = prepared.opaque_text or _signed_access_token(prepared, services)
+    return TokenResponse(
+        access_token=token,
+        token_type="Bearer",  # noqa: S106 - the type's name
+        expires_in=int(authorization.access_token_lifetime.total_seconds()),
+        scope=str(authorization.scope),
+        id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),
+    )
+
+
+def _signed_access_token(prepared: Prepared, services: Services) -> str:
+    assert prepared.access_signer is not None
+    random = base64url.encode(services.entropy.random(16))
+    grant_id = prepared.authorization.grant_id
+    return prepared.access_signer.sign(
+        access_token.claims(
+            prepared.authorization,
+            issuer=services.settings.issuer,
+            userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
+            jti=random if grant_id is None else f"{grant_id}.{random}",
+            now=prepared.now,
+        )
+    )
+
+
+def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token: str) -> str:
+    assert prepared.id_signer is not None
+    lifetime = timedelta(seconds=services.settings.lifetimes.id_token_s)
+    return prepared.id_signer.sign(
+        id_token.claims(
+            prepared.authorization, issuer=issuer, access_token=token, lifetime=lifetime, now=prepared.now
+        )
+    )

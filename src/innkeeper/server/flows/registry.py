@@ -1,0 +1,57 @@
+"""The registry in memory: an immutable snapshot, and a bounded cache of clients (bound of staleness: 1 s)."""
+
+from collections import OrderedDict
+from typing import Final
+
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.identifiers import ClientId
+from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.storage.interface import Store
+
+MAX_CLIENTS: Final = 10_000
+MAX_UNKNOWN: Final = 1_000
+
+
+class Registry:
+    """Reads never wait for the store but for a client that is not cached."""
+
+    def __init__(self, store: Store, snapshot: RegistrySnapshot) -> None:
+        self._store = store
+        self.snapshot = snapshot
+        self._clients: OrderedDict[ClientId, Client] = OrderedDict()
+        self._unknown: OrderedDict[ClientId, None] = OrderedDict()
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client, enabled or not. Unknown ids are remembered too, a bounded number of them."""
+        wanted = ClientId(client_id)
+        if (cached := self._clients.get(wanted)) is not None:
+            return cached
+        if wanted in self._unknown or not wanted or len(wanted) > 255:
+            return None
+        epoch = self.snapshot.epoch
+        client = await self._store.clients.get(wanted)
+        if epoch == self.snapshot.epoch:  # a reload during the read would make this answer stale
+            self._remember(wanted, client)
+        return client
+
+    async def refresh(self) -> bool:
+        """Takes in what others have changed; says whether anything had."""
+        changes = await self._store.registry.changes_since(self.snapshot.epoch)
+        if not changes:
+            return False
+        for change in changes:
+            if change.kind == "client":
+                self._clients.pop(ClientId(change.id), None)
+                self._unknown.pop(ClientId(change.id), None)
+        self.snapshot = await self._store.registry.snapshot()
+        return True
+
+    def _remember(self, client_id: ClientId, client: Client | None) -> None:
+        if client is not None:
+            self._clients[client_id] = client
+            if len(self._clients) > MAX_CLIENTS:
+                self._clients.popitem(last=False)
+        else:
+            self._unknown[client_id] = None
+            if len(self._unknown) > MAX_UNKNOWN:
+                self._unknown.popitem(last=False)

@@ -1,0 +1,57 @@
+"""Everything a flow may use, passed explicitly in one frozen record. No globals, no context variables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from innkeeper.server.config import Settings
+from innkeeper.server.flows.fresh import Entropy
+from innkeeper.server.flows.keys import KeyRing
+from innkeeper.server.flows.registry import Registry
+from innkeeper.server.flows.seals import Seals
+from innkeeper.server.model.events import Event
+from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.storage.interface import Store
+
+
+class Clock(Protocol):
+    """What time it is, as an aware UTC instant."""
+
+    def now(self) -> datetime: ...
+
+
+class Passwords(Protocol):
+    """The bounded pool that hashes off the event loop. Raises `Busy` when its queue is full."""
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Against a dummy hash of the same cost when there is none, so that time tells nothing."""
+        ...
+
+    async def hash(self, password: str) -> str: ...
+    def needs_rehash(self, hash: str) -> bool: ...
+
+
+class EventSink(Protocol):
+    """Where events are told. Never blocks, never raises."""
+
+    def emit(self, event: Event) -> None: ...
+
+
+class Busy(Exception):
+    """A bounded queue is full: answered with 503 and `Retry-After`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """One per process."""
+
+    settings: Settings
+    store: Store
+    registry: Registry
+    keys: KeyRing
+    seals: Seals
+    clock: Clock
+    entropy: Entropy
+    passwords: Passwords
+    events: EventSink
+    grants: tuple[GrantType, ...]

@@ -1,0 +1,1 @@
+"""Nouns: frozen records without behaviour beyond derived properties. One file per noun."""

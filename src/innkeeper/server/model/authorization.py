@@ -1,0 +1,33 @@
+"""What every grant type proves, and all that the issuer of tokens needs to know."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.api import Api
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.identifiers import GrantId, SessionId
+from innkeeper.server.model.user import User
+
+
+class Authentication(msgspec.Struct, frozen=True, kw_only=True):
+    """How and when the person proved themselves (OIDC Core §2)."""
+
+    sid: SessionId | None
+    auth_time: datetime
+    amr: tuple[str, ...]
+    acr: str | None
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """`user` is None when the client acts for itself (RFC 6749 §4.4). `api` is None for userinfo only."""
+
+    client: Client
+    user: User | None
+    api: Api | None
+    scope: Scope
+    grant_id: GrantId | None = None
+    authentication: Authentication | None = None
+    nonce: str | None = None
+    access_token_lifetime: timedelta = timedelta(seconds=900)

@@ -1,0 +1,63 @@
+"""An application that asks for tokens (RFC 6749 §2; called *app* wherever a person reads)."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from innkeeper.server.model.identifiers import ApiIdentifier, ClientId
+
+ClientType = Literal["regular_web", "spa", "native", "m2m"]
+ClientAuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+SigningAlgorithm = Literal["ES256", "RS256"]
+
+
+class ApiGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client may ask of one API: a ceiling, and for machines the permission itself."""
+
+    api: ApiIdentifier
+    scope: tuple[str, ...]
+
+
+class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """SHA-256 of a generated secret of 256 bits. Two may be alive during a rotation."""
+
+    digest: bytes
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """`revision` moves with every change, `epoch` only when everything issued so far must end."""
+
+    client_id: ClientId
+    name: str
+    type: ClientType
+    created_at: datetime
+    token_endpoint_auth_method: ClientAuthMethod
+    is_first_party: bool = True
+    publisher: str | None = None
+    secrets: tuple[ClientSecret, ...] = ()
+    redirect_uris: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    initiate_login_uri: str | None = None
+    grant_types: tuple[str, ...] = ()
+    response_types: tuple[str, ...] = ()
+    require_pkce: bool = True
+    api_grants: tuple[ApiGrant, ...] = ()
+    id_token_signed_response_alg: SigningAlgorithm = "RS256"
+    id_token_profile: bool = True
+    """The claims of profile, email, address and phone are in the ID token as well as at userinfo."""
+    is_enabled: bool = True
+    tokens_not_before: datetime | None = None
+    revision: int = 1
+    epoch: int = 1
+
+    @property
+    def is_public(self) -> bool:
+        """RFC 6749 §2.1: it cannot keep a secret."""
+        return self.token_endpoint_auth_method == "none"
+
+    def scope_for(self, api: ApiIdentifier) -> tuple[str, ...] | None:
+        """The ceiling granted for this API; None when there is no client grant."""
+        return next((grant.scope for grant in self.api_grants if grant.api == api), None)

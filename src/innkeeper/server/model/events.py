@@ -1,0 +1,146 @@
+"""What can happen, one record type each. Every event goes to the log; those that change state are audit rows too."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Common to all. `type` is stable and documented; values hold ids, never secrets."""
+
+    type: ClassVar[str] = ""
+    at: datetime
+    correlation_id: str = ""
+    client_id: str | None = None
+    user_id: str | None = None
+    ip: str | None = None
+
+
+class SignedIn(Event, frozen=True, kw_only=True):
+    """A person proved who they are."""
+
+    type: ClassVar[str] = "sign_in.succeeded"
+    sid: str = ""
+    amr: tuple[str, ...] = ()
+
+
+class SignInFailed(Event, frozen=True, kw_only=True):
+    """Wrong password, unknown or disabled account; which one is for the log only."""
+
+    type: ClassVar[str] = "sign_in.failed"
+    reason: str = ""
+
+
+class SignInBlocked(Event, frozen=True, kw_only=True):
+    """Too many attempts; no password was checked."""
+
+    type: ClassVar[str] = "sign_in.blocked"
+
+
+class ConsentGiven(Event, frozen=True, kw_only=True):
+    """A person allowed these scopes."""
+
+    type: ClassVar[str] = "consent.given"
+    api: str | None = None
+    scope: str = ""
+
+
+class ConsentDenied(Event, frozen=True, kw_only=True):
+    """A person said no. Nothing was stored."""
+
+    type: ClassVar[str] = "consent.denied"
+
+
+class ConsentRevoked(Event, frozen=True, kw_only=True):
+    """A consent was taken back; every grant that stood on it ends."""
+
+    type: ClassVar[str] = "consent.revoked"
+
+
+class CodeIssued(Event, frozen=True, kw_only=True):
+    """An authorization was completed."""
+
+    type: ClassVar[str] = "code.issued"
+    grant_id: str = ""
+    scope: str = ""
+
+
+class CodeRedeemed(Event, frozen=True, kw_only=True):
+    """A code became tokens."""
+
+    type: ClassVar[str] = "code.redeemed"
+    grant_id: str = ""
+    scope: str = ""
+
+
+class CodeReplayed(Event, frozen=True, kw_only=True):
+    """A code that was already redeemed came again, otherwise valid: its grant is revoked."""
+
+    type: ClassVar[str] = "code.replayed"
+    grant_id: str = ""
+
+
+class CodeBurnt(Event, frozen=True, kw_only=True):
+    """The right client presented a code wrongly (verifier or redirect_uri): the code is dead."""
+
+    type: ClassVar[str] = "code.burnt"
+    grant_id: str = ""
+
+
+class TokenIssued(Event, frozen=True, kw_only=True):
+    """A grant without a row of its own produced an access token."""
+
+    type: ClassVar[str] = "token.issued"
+    grant_type: str = ""
+    api: str | None = None
+    scope: str = ""
+
+
+class TokenRefused(Event, frozen=True, kw_only=True):
+    """The token endpoint said no."""
+
+    type: ClassVar[str] = "token.refused"
+    error: str = ""
+    detail: str = ""
+
+
+class AuthorizationRefused(Event, frozen=True, kw_only=True):
+    """The authorization endpoint said no, by redirect or by page."""
+
+    type: ClassVar[str] = "authorization.refused"
+    error: str = ""
+    detail: str = ""
+
+
+class RecordChanged(Event, frozen=True, kw_only=True):
+    """An administrator created, changed or deleted a record."""
+
+    type: ClassVar[str] = "record.changed"
+    kind: str = ""
+    id: str = ""
+    change: str = ""
+
+
+class KeysRotated(Event, frozen=True, kw_only=True):
+    """The signing key of an algorithm changed."""
+
+    type: ClassVar[str] = "keys.rotated"
+    alg: str = ""
+    kid: str = ""
+
+
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """A browser's session is over."""
+
+    type: ClassVar[str] = "session.ended"
+    sid: str = ""
+
+
+class RequestFailed(Event, frozen=True, kw_only=True):
+    """What a person saw as an error page, under the id they were shown."""
+
+    type: ClassVar[str] = "request.failed"
+    error_id: str = ""
+    error: str = ""
+    detail: str = ""

@@ -1,0 +1,35 @@
+"""One completed authorization: the root of every code and token that comes from it."""
+
+from datetime import datetime
+
+import msgspec
+
+from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, GrantId, SessionId, Subject
+
+
+class Epochs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision was based on. A transition that finds one of these moved answers `Stale`."""
+
+    client_revision: int
+    client_epoch: int
+    user_epoch: int
+    consent_epoch: int = 0
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Its id is random and not secret. It lives while not revoked and while its epochs are today's."""
+
+    grant_id: GrantId
+    client_id: ClientId
+    user_id: Subject
+    api: ApiIdentifier | None
+    scope: tuple[str, ...]
+    sid: SessionId | None
+    auth_time: datetime
+    amr: tuple[str, ...]
+    acr: str | None
+    epochs: Epochs
+    created_at: datetime
+    expires_at: datetime
+    """When nothing that came from it can be alive any more: the bound for the purge."""
+    revoked_at: datetime | None = None

@@ -1,0 +1,25 @@
+"""The part of the configuration that every request reads: one immutable snapshot in memory."""
+
+import msgspec
+
+from innkeeper.server.model.api import Api
+from innkeeper.server.model.identifiers import ApiIdentifier, KeyId
+from innkeeper.server.model.role import Role
+from innkeeper.server.model.signing_key import SigningKeyRecord
+
+
+class RegistrySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """As of `epoch`, the number of the last registry change it contains."""
+
+    epoch: int
+    apis: dict[ApiIdentifier, Api]
+    roles: dict[str, Role]
+    signing_keys: dict[KeyId, SigningKeyRecord]
+
+
+class RegistryChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Which record moved: kind is `client`, `api`, `role` or `signing_key`."""
+
+    epoch: int
+    kind: str
+    id: str

@@ -1,0 +1,1 @@
+"""Rules of OAuth and OpenID Connect. No IO, no clock, no randomness."""

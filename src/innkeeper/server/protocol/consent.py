@@ -1,0 +1,48 @@
+"""Who has to be asked, and for what (decision: third parties always, once per person, API and scope)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.api import Api
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.identifiers import ApiIdentifier
+from innkeeper.server.protocol.effective_scope import OIDC_SCOPES
+
+
+def may_skip(client: Client, api: Api | None) -> bool:
+    """Only for a first-party client, and only where the API allows it (R-CN5)."""
+    return client.is_first_party and (api is None or api.skip_consent)
+
+
+def remembered(consents: Sequence[Consent], api: Api | None, now: datetime) -> Scope:
+    """What this person has allowed this client before, for the identity scopes and for this API."""
+    scope = Scope()
+    for consent in consents:
+        concerns = consent.api is None or (api is not None and consent.api == api.identifier)
+        if concerns and (consent.expires_at is None or now < consent.expires_at):
+            scope = scope | Scope(consent.scope)
+    return scope
+
+
+def was_answered(consents: Sequence[Consent], api: Api | None, asked: Scope) -> bool:
+    """The very same request was answered before with something left out: it is not asked again (asked once)."""
+    identifier = api.identifier if api is not None else None
+    return any(consent.api == identifier and Scope(consent.answered) == asked for consent in consents if consent.answered)
+
+
+def by_api(scope: Scope, api: Api | None) -> list[tuple[ApiIdentifier | None, Scope]]:
+    """How an answer is stored: identity scopes under no API, the rest under theirs."""
+    oidc = scope & Scope(OIDC_SCOPES)
+    rest = scope - oidc
+    additions: list[tuple[ApiIdentifier | None, Scope]] = [(None, oidc)] if oidc else []
+    if api is not None and rest:
+        additions.append((api.identifier, rest))
+    return additions
+
+
+def epoch_of(consents: Sequence[Consent], api: Api | None) -> int:
+    """The epoch that a grant for this API carries; without a row, zero."""
+    identifier = api.identifier if api is not None else None
+    return next((consent.epoch for consent in consents if consent.api == identifier), 0)

@@ -1,0 +1,49 @@
+"""Discovery (RFC 8414, OIDC Discovery §3): everything in it is derived from the registries, so it cannot promise more."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from innkeeper.jose.jwk import SIGNING_ALGORITHMS
+from innkeeper.oauth.metadata import AuthorizationServerMetadata
+from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
+from innkeeper.oauth.response_type import SUPPORTED as RESPONSE_TYPES
+from innkeeper.server.protocol.authorize import PROMPTS
+from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
+from innkeeper.server.protocol.effective_scope import OIDC_SCOPES
+from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.protocol.response_modes import RESPONSE_MODES
+from innkeeper.server.protocol.tokens import user_claims
+
+TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash")
+
+
+def metadata(issuer: str, grants: Sequence[GrantType], ui_locales: Sequence[str]) -> AuthorizationServerMetadata:
+    """For this issuer; the endpoints are below it whatever host a request came by."""
+    base = issuer.removesuffix("/")
+    return AuthorizationServerMetadata(
+        issuer=issuer,
+        authorization_endpoint=f"{base}/authorize",
+        token_endpoint=f"{base}/oauth/token",
+        userinfo_endpoint=userinfo_endpoint(issuer),
+        jwks_uri=f"{base}/.well-known/jwks.json",
+        scopes_supported=OIDC_SCOPES,
+        response_types_supported=RESPONSE_TYPES,
+        response_modes_supported=tuple(mode.name for mode in RESPONSE_MODES),
+        grant_types_supported=tuple(grant.name for grant in grants),
+        subject_types_supported=("public",),
+        id_token_signing_alg_values_supported=SIGNING_ALGORITHMS,
+        token_endpoint_auth_methods_supported=tuple(method.name for method in CLIENT_AUTH_METHODS),
+        code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
+        authorization_response_iss_parameter_supported=True,
+        claims_supported=(*TOKEN_CLAIMS, *user_claims.NAMES),
+        claims_parameter_supported=False,
+        request_parameter_supported=False,
+        request_uri_parameter_supported=False,
+        prompt_values_supported=PROMPTS,
+        ui_locales_supported=tuple(ui_locales),
+    )
+
+
+def userinfo_endpoint(issuer: str) -> str:
+    """Also the audience of tokens that may be used there."""
+    return issuer.removesuffix("/") + "/userinfo"

@@ -1,0 +1,70 @@
+"""What may be granted: requested and defined and within the client's grant and within the person's permissions."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from innkeeper.oauth.errors import InvalidScope, InvalidTarget
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.api import Api
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.role import Role
+from innkeeper.server.model.user import User
+
+OIDC_SCOPES: Final = ("openid", "profile", "email", "address", "phone")
+NOT_FOR_MACHINES: Final = Scope((*OIDC_SCOPES, "offline_access"))
+
+
+def requested(scope: Scope | None, api: Api | None) -> Scope:
+    """What is asked for; without `scope`, the API's defaults (RFC 6749 §3.3). Unknown names are dropped (OIDC §3.1.2.1)."""
+    if scope is None:
+        return Scope(api.default_scope if api is not None else ())
+    known = Scope(api.scope_values) if api is not None else Scope()
+    oidc = Scope(OIDC_SCOPES) if "openid" in scope else Scope()
+    return scope & (known | oidc)
+
+
+def ceiling(api: Api, client: Client) -> Scope:
+    """The most this client may have on this API for people. Raises `InvalidTarget` when it may not ask at all.
+
+    A third-party client always needs a grant of its own (R-AP3); a first-party client where the API says so.
+    """
+    granted = client.scope_for(api.identifier)
+    if api.user_access == "none":
+        raise InvalidTarget("This API gives no access on behalf of people.")
+    if granted is not None:
+        return Scope(granted) & Scope(api.scope_values)
+    if api.user_access == "per_app" or not client.is_first_party:
+        raise InvalidTarget("This app has no grant for the API it asked for.")
+    return Scope(api.scope_values)
+
+
+def permissions(user: User, api: Api, roles: Mapping[str, Role]) -> Scope:
+    """Everything this person may do on this API, by roles and directly."""
+    by_role = [permission for name in user.roles if name in roles for permission in roles[name].permissions]
+    return Scope(p.scope for p in (*by_role, *user.permissions) if p.api == api.identifier)
+
+
+def grantable(wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]) -> Scope:
+    """Of what is wanted, what this person can give this client, consent apart."""
+    oidc = wanted & Scope(OIDC_SCOPES)
+    if api is None:
+        return oidc
+    allowed = ceiling(api, client)
+    if api.enforce_rbac:
+        allowed = allowed & permissions(user, api, roles)
+    return wanted & (oidc | allowed)
+
+
+def for_machine(scope: Scope | None, *, api: Api, client: Client) -> Scope:
+    """Client credentials: all of the client's grant, or what is asked within it (R-CC3, R-CC4, R-CC8)."""
+    granted = client.scope_for(api.identifier)
+    if granted is None:
+        raise InvalidTarget("This app has no grant for the API it asked for.")
+    allowed = Scope(granted) & Scope(api.scope_values)
+    if scope is None:
+        return allowed
+    if scope & NOT_FOR_MACHINES:
+        raise InvalidScope("A client acting for itself has no identity and no offline access to ask for.")
+    if not scope <= allowed:
+        raise InvalidScope("The scope goes beyond what this app was granted.")
+    return scope

@@ -1,0 +1,10 @@
+"""The registry of grant types. A new one is a file beside this and a line in `GRANTS`."""
+
+from innkeeper.server.protocol.grants.authorization_code import AuthorizationCodeGrant
+from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.protocol.grants.client_credentials import ClientCredentials
+
+GRANTS: tuple[GrantType, ...] = (
+    AuthorizationCodeGrant(),
+    ClientCredentials(),
+)

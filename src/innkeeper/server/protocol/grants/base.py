@@ -1,0 +1,102 @@
+"""A grant type is three pure hooks; the token flow runs what they name and cannot be skipped by any of them.
+
+`lookup` names the one read, `decide` judges what was read, `consume` names the transition. None of them touches the
+store, a clock or entropy, so a grant type can be tested with literals and a third party's composes the same values.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from innkeeper.oauth.errors import OAuthError
+from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.identifiers import GrantId, HandleKey
+from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.storage.outcomes import CodeAndGrant
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Nothing to read, or nothing to change."""
+
+
+class CodeByHandle(msgspec.Struct, frozen=True):
+    """Read an authorization code with its grant and person. `key` is None when the text cannot be a code."""
+
+    key: HandleKey | None
+
+
+Lookup = Nothing | CodeByHandle
+
+
+class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition that turns a code into tokens."""
+
+    key: HandleKey
+    grant_id: GrantId
+    epochs: Epochs
+
+
+class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
+    """The right client presented the code wrongly: it must never work (RFC 9700 §4.5, PK-10)."""
+
+    key: HandleKey
+    grant_id: GrantId
+
+
+Consumption = Nothing | RedeemCode | BurnCode
+
+Evidence = CodeAndGrant | None
+"""What the lookup found."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The error to answer, and what it changes: committed before the answer leaves."""
+
+    error: OAuthError
+    consumption: Consumption = Nothing()
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What every hook may look at besides the form."""
+
+    client: Client
+    registry: RegistrySnapshot
+    now: datetime
+    default_audience: str | None
+    userinfo_access_token_s: int
+
+
+class GrantType(Protocol):
+    """One `grant_type`. Registered by a line in `GRANTS` or an argument of `create_app`."""
+
+    @property
+    def name(self) -> str:
+        """The value of `grant_type`, as clients and discovery spell it."""
+        ...
+
+    @property
+    def allows_public_clients(self) -> bool:
+        """Whether a client that cannot authenticate may use it."""
+        ...
+
+    @property
+    def client_types(self) -> Collection[str]:
+        """The client types that are given this grant when they are created."""
+        ...
+
+    def lookup(self, form: Parameters) -> Lookup:
+        """Raises `OAuthError` for a missing or malformed parameter."""
+        ...
+
+    def decide(self, form: Parameters, evidence: Evidence, context: Context) -> Authorization | Refusal:
+        """Never looks at what only a transition can know, such as whether a code was redeemed."""
+        ...
+
+    def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:
+        """Names the transition that makes the authorization final."""
+        ...

@@ -1,0 +1,31 @@
+"""Whether what a grant produced still lives: the grant, and the epochs of everything it stands on."""
+
+from datetime import datetime
+
+from innkeeper.server.model.session import Session
+from innkeeper.server.model.user import User
+from innkeeper.server.storage.outcomes import GrantStanding
+
+
+def is_live(standing: GrantStanding | None) -> bool:
+    """Not revoked, and person, client and consent have not been ended since."""
+    if standing is None or standing.grant.revoked_at is not None or standing.user is None:
+        return False
+    epochs = standing.grant.epochs
+    return (
+        standing.user.is_enabled
+        and standing.user.epoch == epochs.user_epoch
+        and standing.client_epoch == epochs.client_epoch
+        and standing.consent_epoch == epochs.consent_epoch
+    )
+
+
+def is_session_live(session: Session, user: User | None, now: datetime) -> bool:
+    """Neither limit is reached, and the person has not been disabled or ended since."""
+    return (
+        user is not None
+        and user.is_enabled
+        and user.epoch == session.user_epoch
+        and now < session.idle_expires_at
+        and now < session.absolute_expires_at
+    )
