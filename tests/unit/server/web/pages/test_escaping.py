@@ -47,6 +47,8 @@ HOSTILE_LINKS: Final = (
     "JaVaScRiPt:alert(1)",
     " javascript:alert(1)",
     "java\tscript:alert(1)",
+    "javascript://x.example/%0aalert(1)",
+    "ftp://x.example/",
     "data:text/html,<script>alert(1)</script>",
     "vbscript:x",
     "//evil.example/",
