@@ -29,7 +29,7 @@ class Guard:
     """Checks the access tokens of one issuer for one API. Make one and keep it: it holds the issuer's keys.
 
     It works offline: it needs the issuer for its public keys only, and goes on through a short outage. The
-    price: it **honours a token until its `exp`**, even if the token, its grant or its owner was revoked since.
+    price: it **honours a token until its `exp`**, even if token, grant or owner were revoked since then.
     Keep the lifetime of access tokens short.
 
     >>> guard = Guard(issuer="http://localhost:9000", audience="https://api.exampleco.test/timesheets")
