@@ -1,4 +1,4 @@
-"""Attack cases JW against `jose.jwt.verify`: what is not a token of this issuer, kind and audience is refused."""
+"""Attack cases JW at `jose.jwt.verify`: what is not a token of this issuer, kind and audience is refused."""
 
 from __future__ import annotations
 

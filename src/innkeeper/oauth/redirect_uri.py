@@ -20,6 +20,7 @@ _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([1-9][0-9]{0,4}))
 _URI = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
 _PARTS = re.compile(r"([a-z][a-z0-9+.-]*):(?://([^/?]*))?([^?]*)(?:\?(.*))?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
+_PRIVATE_HOST = re.compile(r"[A-Za-z0-9._-]*")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -72,6 +73,10 @@ def check_registrable(uri: str, *, client_type: str) -> None:
         raise RedirectUriRefused("It must be absolute: a scheme in lower case, then the host.")
     if "@" in (parts.authority or ""):
         raise RedirectUriRefused("A user name before the host hides where the redirect really goes.")
+    if parts.port is not None and not _is_port(parts.port):
+        raise RedirectUriRefused("The port must be a number from 1 to 65535 without leading zeros.")
+    if any(unquote(segment) in (".", "..") for segment in parts.path.split("/")):
+        raise RedirectUriRefused("A browser would remove the dot segments from its path.")
     if parts.scheme in _DEFAULT_PORTS:
         _check_http(parts)
     else:
@@ -129,11 +134,7 @@ def _check_http(parts: _Parts) -> None:
         raise RedirectUriRefused("It must name a host after two slashes.")
     if parts.scheme == "http" and parts.host not in _LOOPBACK_HOSTS:
         raise RedirectUriRefused("It must use https; http is for localhost, 127.0.0.1 and [::1].")
-    if parts.port is not None and not (parts.port.isdigit() and _is_port(parts.port)):
-        raise RedirectUriRefused("The port must be a number from 1 to 65535 without leading zeros.")
     _check_host(parts.host)
-    if any(unquote(segment) in (".", "..") for segment in parts.path.split("/")):
-        raise RedirectUriRefused("A browser would remove the dot segments from its path.")
 
 
 def _check_private_use(parts: _Parts, client_type: str) -> None:
@@ -142,6 +143,10 @@ def _check_private_use(parts: _Parts, client_type: str) -> None:
     if "." not in parts.scheme.strip("."):
         raise RedirectUriRefused(
             "A private scheme is a domain name in reverse, such as com.example.app (RFC 8252)."
+        )
+    if _PRIVATE_HOST.fullmatch(parts.host) is None:
+        raise RedirectUriRefused(
+            "After two slashes a private scheme takes letters, digits, dots and hyphens."
         )
     if not parts.path and not parts.authority:
         raise RedirectUriRefused("Something must follow the scheme, such as com.example.app:/callback.")
@@ -167,9 +172,11 @@ def _check_ipv6(address: str) -> None:
         parsed = IPv6Address(address)
     except AddressValueError:
         raise RedirectUriRefused("The IPv6 address cannot be read.") from None
-    if parsed.ipv4_mapped is not None or parsed.compressed != address:
-        raise RedirectUriRefused("An IPv6 address is written in its shortest form, in lower case.")
+    if parsed.scope_id is not None or parsed.ipv4_mapped is not None or parsed.compressed != address:
+        raise RedirectUriRefused(
+            "An IPv6 address is written in its shortest form, in lower case, without a zone."
+        )
 
 
 def _is_port(digits: str) -> bool:
-    return not digits.startswith("0") and int(digits[:6]) <= 65535
+    return digits.isdigit() and not digits.startswith("0") and int(digits[:6]) <= 65535

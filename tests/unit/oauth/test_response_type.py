@@ -1,0 +1,57 @@
+"""`oauth.response_type`: the registered combinations, in any order."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import pytest
+
+from innkeeper.oauth.errors import UnsupportedResponseType
+from innkeeper.oauth.response_type import LEGAL, SUPPORTED, ResponseType
+
+
+@pytest.mark.parametrize("legal", LEGAL)
+def test_every_order_of_words_is_the_same_response_type(legal: str) -> None:
+    for words in permutations(legal.split(" ")):
+        parsed = ResponseType.parse(" ".join(words))
+        assert str(parsed) == parsed.value == legal
+        assert all(word in parsed for word in words)
+        assert parsed.is_supported == (legal in SUPPORTED)
+
+
+def test_no_other_combination_of_the_words_is_legal() -> None:
+    legal = {frozenset(spelling.split(" ")) for spelling in LEGAL}
+    for words in product(("code", "token", "id_token", "none", ""), repeat=3):
+        if len(set(words)) == 3 and set(words) in legal:
+            continue
+        with pytest.raises(UnsupportedResponseType):
+            ResponseType.parse(" ".join(words))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "code code",
+        "code  id_token",
+        " code",
+        "code ",
+        "Code",
+        "code,token",
+        "code\tid_token",
+        "x" * 10_000,
+    ],
+)
+def test_repeated_unknown_and_badly_spaced_words_are_refused(text: str) -> None:
+    with pytest.raises(UnsupportedResponseType):
+        ResponseType.parse(text)
+
+
+def test_what_carries_a_token_never_defaults_to_the_query() -> None:
+    modes = {legal: ResponseType.parse(legal).default_response_mode for legal in LEGAL}
+    assert {legal for legal, mode in modes.items() if mode == "query"} == {"code", "none"}
+
+
+def test_the_authorization_code_is_what_is_supported() -> None:
+    assert SUPPORTED == ("code",)
