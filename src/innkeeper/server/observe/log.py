@@ -121,7 +121,8 @@ def _bounded(value: Any, limit: int = MAX_TEXT_CHARS) -> Any:
         return value if len(value) <= limit else value[:limit] + "…"
     if isinstance(value, dict):
         return {
-            name: _bounded(member, MAX_TRACE_CHARS if name == "trace" else limit) for name, member in value.items()
+            name: _bounded(member, MAX_TRACE_CHARS if name == "trace" else limit)
+            for name, member in value.items()
         }
     if isinstance(value, list):
         return [_bounded(member) for member in value[:50]]

@@ -1,0 +1,103 @@
+"""One client connection: uvicorn's httptools protocol, bounded in size and time until a request is complete.
+
+uvicorn puts none: a head without end would fill the memory, a byte per minute would hold a socket for ever
+(DO-02, DO-11). httptools is the parser because its rules are strict (HT-05).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from innkeeper.server.web.request_head import MAX_HEADERS_BYTES, MAX_TARGET_BYTES
+
+REQUEST_TIMEOUT_S: Final = 20.0
+MAX_HEAD_BYTES: Final = MAX_TARGET_BYTES + MAX_HEADERS_BYTES + 4 * 1024
+_NOTHING_MORE: Final = b"content-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+
+
+class HeadRefused(Exception):
+    """Ends the parser from inside one of its callbacks."""
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """Give this class to uvicorn as `http`."""
+
+    _in_head = False
+    _in_request = False
+    _head_bytes = 0
+    _refused_with = 400
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection that says nothing is closed like an idle one."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """In the usual case the request is complete now, and nothing more happens."""
+        super().data_received(data)
+        if self._in_request:
+            self._watch(len(data))
+        elif self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """The parser's first call for a request."""
+        super().on_message_begin()
+        self._in_head = self._in_request = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Called for each piece of it."""
+        super().on_url(url)
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._refuse(414)
+
+    def on_headers_complete(self) -> None:
+        """Only origin-form: an absolute target names a host that we do not want to know (HT-01)."""
+        self._in_head = False
+        if self.url[:1] != b"/" or b"#" in self.url:
+            self._refuse(400)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is here to its end."""
+        self._in_request = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's answer to what its parser refused, with our status."""
+        self._in_request = False
+        self.transport.write(STATUS_LINE[self._refused_with] + _NOTHING_MORE)
+        self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        self._refused_with = status
+        raise HeadRefused
+
+    def _watch(self, received_bytes: int) -> None:
+        if self._in_head:
+            self._head_bytes += received_bytes
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refused_with = 431
+                self.send_400_response("")
+                return
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._in_request and not self.transport.is_closing():
+            self.transport.close()
