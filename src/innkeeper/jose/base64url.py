@@ -11,6 +11,7 @@ _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 def encode(data: bytes) -> str:
+    """The one text of `data`."""
     return encode_bytes(data).decode("ascii")
 
 

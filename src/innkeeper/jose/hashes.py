@@ -9,10 +9,12 @@ from innkeeper.jose import base64url
 
 
 def sha256(data: bytes) -> bytes:
+    """The digest under S256, thumbprints, and what the store keeps of handles and client secrets."""
     return hashlib.sha256(data).digest()
 
 
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    """The MAC of `data`; compare it with `constant_time_equal`."""
     return hmac.digest(key, data, "sha256")
 
 

@@ -144,7 +144,7 @@ def _check_private_use(parts: _Parts, client_type: str) -> None:
         raise RedirectUriRefused(
             "A private scheme is a domain name in reverse, such as com.example.app (RFC 8252)."
         )
-    if _PRIVATE_HOST.fullmatch(parts.host) is None:
+    if _PRIVATE_HOST.fullmatch(parts.host) is None or (parts.port is not None and not parts.host):
         raise RedirectUriRefused(
             "After two slashes a private scheme takes letters, digits, dots and hyphens."
         )

@@ -276,6 +276,7 @@ def test_a_private_scheme_is_for_native_apps_only(uri: str) -> None:
         "com.example.app://host:65536/cb",
         "com.example.app://[::1]/cb",
         "com.example.app://a:/cb",
+        "com.example.app://:8000/cb",
         "com.example.app://a%20b/cb",
         "com.example.app:/a/../cb",
         "urn:ietf:wg:oauth:2.0:oob",
