@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
@@ -15,7 +16,6 @@ MAX_HEADERS_BYTES: Final = 32 * 1024
 MAX_BODY_BYTES: Final = 64 * 1024
 CLOSE: Final = (b"connection", b"close")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_DIGITS = re.compile(rb"[0-9]{1,18}")
 
 
 def check(target_bytes: int, headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -29,13 +29,19 @@ def check(target_bytes: int, headers: Sequence[tuple[bytes, bytes]]) -> dict[byt
         raise HeadersTooLarge("the headers are too large", CLOSE)
     by_name = dict(headers)
     host = by_name.get(b"host")
-    if host is None or not _HOST.fullmatch(host) or _repeated(b"host", headers, by_name):
+    if host is None or not _is_host(host) or _repeated(b"host", headers, by_name):
         raise Refused("exactly one Host header is needed", CLOSE)
     if b"transfer-encoding" in by_name:
         _check_coding(by_name, headers)
     elif (length := by_name.get(b"content-length")) is not None:
         _check_length(length, headers, by_name)
     return by_name
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    """A name or address with an optional port: no user, no path, no control character."""
+    return _HOST.fullmatch(value) is not None
 
 
 def has_body(by_name: dict[bytes, bytes]) -> bool:
@@ -51,7 +57,7 @@ def _check_coding(by_name: dict[bytes, bytes], headers: Sequence[tuple[bytes, by
 
 
 def _check_length(length: bytes, headers: Sequence[tuple[bytes, bytes]], by_name: dict[bytes, bytes]) -> None:
-    if not _DIGITS.fullmatch(length) or _repeated(b"content-length", headers, by_name):
+    if not length.isdigit() or len(length) > 18 or _repeated(b"content-length", headers, by_name):
         raise Refused("the length of the body is ambiguous", CLOSE)
     if int(length) > MAX_BODY_BYTES:
         raise TooLarge("the body is too large", CLOSE)
