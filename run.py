@@ -100,41 +100,42 @@ def environment(kind: str) -> str:
     """Answer the Python of an up-to-date `.venv-KIND`, made or mended first where needed."""
     folder = ROOT / f".venv-{kind}"
     python = folder / ("Scripts/python.exe" if WINDOWS else "bin/python")
-    if not is_current(folder, kind):
+    if stamp_in(folder) != stamp_of(kind):
         with lock(folder.with_suffix(".lock")):
             # Somebody else may have finished it while we waited for the lock.
-            if not is_current(folder, kind):
+            if stamp_in(folder) != stamp_of(kind):
                 build(folder, python, kind)
     return str(python)
 
 
-def stamp_of(kind: str) -> str:
-    """Digest of everything an environment depends on: pins, project metadata, interpreter and place."""
-    digest = hashlib.sha256(f"{sys.version}\0{sys.base_prefix}\0{ROOT}".encode())
+def stamp_of(kind: str) -> list[str]:
+    """Two lines: what a virtual environment is bound to, and a digest of what has to be installed in it."""
+    digest = hashlib.sha256()
     for name in ("requirements/build.txt", f"requirements/{kind}.txt", "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
-    return digest.hexdigest()
+    return [f"{ROOT} {sys.base_prefix} {sys.version}".replace("\n", " "), digest.hexdigest()]
 
 
-def is_current(folder: Path, kind: str) -> bool:
-    """Say whether the environment was finished with exactly today's inputs."""
+def stamp_in(folder: Path) -> list[str]:
+    """The stamp of the last finished build, or nothing."""
     try:
-        return (folder / "stamp").read_text(encoding="ascii") == stamp_of(kind)
+        return (folder / "stamp").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return False
+        return []
 
 
 def build(folder: Path, python: Path, kind: str) -> None:
-    """Make the environment afresh; the stamp is written last, so an interrupted build is made again."""
-    say(f"Preparing {folder.name} (once) ...")
+    """Make the environment, or mend one of the same interpreter and place; the stamp is written last."""
+    say(f"Preparing {folder.name} ...")
     require_ensurepip()
     stamp = stamp_of(kind)
+    if stamp_in(folder)[:1] != stamp[:1]:
+        must("Making the virtual environment", [sys.executable, "-m", "venv", "--clear", str(folder)])
     (folder / "stamp").unlink(missing_ok=True)
-    must("Making the virtual environment", [sys.executable, "-m", "venv", "--clear", str(folder)])
     pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--require-hashes"]
     must("Installing the installer", [*pip, "-r", "requirements/build.txt"])
     install(str(python), f"requirements/{kind}.txt")
-    (folder / "stamp").write_text(stamp, encoding="ascii")
+    (folder / "stamp").write_text("\n".join(stamp), encoding="utf-8")
 
 
 def install(python: str, requirements: str) -> None:

@@ -15,7 +15,7 @@ HOUSE = ROOT / "src" / "innkeeper"
 
 @pytest.mark.wheel
 def test_every_file_of_the_source_is_in_the_wheel(tmp_path: Path) -> None:
-    options = ["--wheel", "--no-build-isolation", "--quiet", "--out-dir", tmp_path]
+    options = ["--wheel", "--no-build-isolation", "--quiet", "--out-dir", str(tmp_path)]
     subprocess.run([sys.executable, "-m", "uv", "build", *options], cwd=ROOT, check=True, timeout=60)
     (wheel,) = tmp_path.glob("innkeeper-*.whl")
     with zipfile.ZipFile(wheel) as archive:
