@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from pathlib import Path
 
 import uvicorn
@@ -26,8 +27,14 @@ def main() -> None:
     options.data.parent.mkdir(parents=True, exist_ok=True)
     guard = Guard(issuer=options.issuer, audience=options.audience)
     app = create_app(guard, options.data, origins=tuple(options.origin or ["http://localhost:8001"]))
-    print(f"Timesheets API on http://localhost:{options.port}, tokens of {options.issuer}", flush=True)
-    uvicorn.run(app, host="127.0.0.1", port=options.port, server_header=False, log_level="warning")
+    try:
+        listening = socket.create_server(("127.0.0.1", options.port))
+    except OSError as cause:
+        parser.error(f"port {options.port}: {cause.strerror}; choose another with --port")
+    port = listening.getsockname()[1]
+    print(f"Timesheets API on http://localhost:{port}, for tokens of {options.issuer}", flush=True)
+    config = uvicorn.Config(app, server_header=False, log_level="warning")
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+"""Sign in, show who it is and what the app may do, call the API, sign out here: all with stock libraries."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from authlib.integrations.starlette_client import OAuth, OAuthError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+SCOPE = "openid profile email read:timesheets create:timesheets delete:timesheets"
+AUDIENCE = "https://api.exampleco.test/timesheets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`api_url` is where the API lives, `audience` what it is called in tokens."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str = "http://localhost:8000/auth/callback"
+    scope: str = SCOPE
+    audience: str = AUDIENCE
+    api_url: str = "http://localhost:9001"
+    session_secret: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """Tokens stay on this side: the browser holds only the name of this record."""
+
+    person: dict[str, Any]
+    token: dict[str, Any]
+
+
+def create_app(settings: Settings) -> Starlette:
+    oauth = OAuth()
+    oauth.register(
+        "innkeeper",
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+        server_metadata_url=f"{settings.issuer}/.well-known/openid-configuration",
+        client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
+    )
+    client = oauth.create_client("innkeeper")
+    people: dict[str, SignedIn] = {}
+
+    def signed_in(request: Request) -> SignedIn | None:
+        return people.get(request.session.get("id", ""))
+
+    async def home(request: Request) -> Response:
+        here = signed_in(request)
+        if here is None:
+            return page("Timesheets", '<p><a id="login" href="/login">Sign in</a></p>')
+        name = here.person.get("name") or here.person["sub"]
+        return page(
+            "Timesheets",
+            f'<p>Signed in as <b id="name">{escape(name)}</b>, with '
+            f'<span id="scope">{escape(here.token.get("scope", settings.scope))}</span>.</p>'
+            '<p><a id="timesheets" href="/timesheets">My timesheets</a></p>'
+            '<form method="post" action="/logout"><button id="logout">Sign out</button></form>',
+        )
+
+    async def login(request: Request) -> Response:
+        answer: Response = await client.authorize_redirect(
+            request, settings.redirect_uri, audience=settings.audience
+        )
+        return answer
+
+    async def callback(request: Request) -> Response:
+        try:
+            token = await client.authorize_access_token(request)
+        except OAuthError as error:
+            return page("You are not signed in", f'<p id="error">{escape(error.error)}</p>', status=400)
+        person = await client.userinfo(token=token)
+        request.session.clear()
+        request.session["id"] = secrets.token_urlsafe(32)
+        people[request.session["id"]] = SignedIn(person=dict(person), token=dict(token))
+        return RedirectResponse("/", status_code=303)
+
+    async def timesheets(request: Request) -> Response:
+        here = signed_in(request)
+        if here is None:
+            return RedirectResponse("/login", status_code=303)
+        answer = await client.get(f"{settings.api_url}/timesheets", token=here.token)
+        return page("My timesheets", f'<pre id="answer">{answer.status_code} {escape(answer.text)}</pre>')
+
+    async def logout(request: Request) -> Response:
+        people.pop(request.session.get("id", ""), None)
+        request.session.clear()
+        return RedirectResponse("/", status_code=303)
+
+    return Starlette(
+        routes=[
+            Route("/", home),
+            Route("/login", login),
+            Route("/auth/callback", callback),
+            Route("/timesheets", timesheets),
+            Route("/logout", logout, methods=["POST"]),
+        ],
+        middleware=[
+            # Cookies ignore ports: each app on localhost needs a name of its own.
+            Middleware(
+                SessionMiddleware,
+                secret_key=settings.session_secret,
+                session_cookie=f"{settings.client_id}-session",
+                same_site="lax",
+            )
+        ],
+    )
+
+
+def page(title: str, body: str, *, status: int = 200) -> HTMLResponse:
+    text = f'<!doctype html><html lang="en"><title>{title}</title><h1>{title}</h1>{body}</html>'
+    return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})
