@@ -203,7 +203,8 @@ class Consents(Protocol):
     ) -> Done | Stale:
         """Adds, never removes. Stale if the client's revision or the person's epoch moved.
 
-        `answered` names one row (made if it is missing) and replaces its `answered` by this scope, empty to forget.
+        `answered` names one row (made if it is missing) and replaces its `answered` by this scope, empty to
+        forget.
         """
         ...
 

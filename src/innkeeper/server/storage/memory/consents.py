@@ -14,7 +14,8 @@ from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
 
-Additions = Sequence[tuple[ApiIdentifier | None, Scope]]
+Addition = tuple[ApiIdentifier | None, Scope]
+Additions = Sequence[Addition]
 
 
 class MemoryConsents:
@@ -32,11 +33,12 @@ class MemoryConsents:
         client_id: ClientId,
         additions: Additions,
         *,
+        answered: Addition,
         epochs: Epochs,
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Stale:
-        run = partial(self._allow, user_id, client_id, additions, epochs, now, events)
+        run = partial(self._allow, user_id, client_id, additions, answered, epochs, now, events)
         return self._tables.transition(run)
 
     async def revoke(
@@ -53,6 +55,7 @@ class MemoryConsents:
         user_id: Subject,
         client_id: ClientId,
         additions: Additions,
+        answered: Addition,
         epochs: Epochs,
         now: datetime,
         events: Sequence[Event],
@@ -63,7 +66,10 @@ class MemoryConsents:
             return Stale()
         for api, scope in additions:
             key = (user_id, client_id, api)
-            tables.consents[key] = extended(tables.consents.get(key), key, scope, now)
+            tables.consents[key] = _extended(tables.consents.get(key) or _skipped(*key, now), scope, now)
+        key = (user_id, client_id, answered[0])
+        stored = tables.consents.get(key) or _skipped(*key, now)
+        tables.consents[key] = replace(stored, answered=tuple(answered[1]))
         if not is_retry:
             tables.record(events)
         return Done()
@@ -76,9 +82,11 @@ class MemoryConsents:
         # A grant whose consent was skipped stands on a missing row: revoking gives it one that has moved.
         for grant in tables.grants.values():
             if (grant.user_id, grant.client_id, grant.revoked_at) == (user_id, client_id, None):
-                consents.setdefault(grant.api, skipped(user_id, client_id, grant.api, grant.created_at))
+                consents.setdefault(grant.api, _skipped(user_id, client_id, grant.api, grant.created_at))
         for api, consent in consents.items():
-            tables.consents[user_id, client_id, api] = replace(consent, scope=(), epoch=consent.epoch + 1)
+            tables.consents[user_id, client_id, api] = replace(
+                consent, scope=(), answered=(), epoch=consent.epoch + 1
+            )
         if not consents:
             return Missing()
         if not is_retry:
@@ -86,15 +94,12 @@ class MemoryConsents:
         return Done()
 
 
-def extended(
-    stored: Consent | None, key: tuple[Subject, ClientId, ApiIdentifier | None], scope: Scope, now: datetime
-) -> Consent:
+def _extended(stored: Consent, scope: Scope, now: datetime) -> Consent:
     """What is stored and this scope; an expired consent contributes nothing but its epoch."""
-    consent = stored or skipped(*key, now)
-    kept = () if consent.expires_at is not None and consent.expires_at <= now else consent.scope
-    return replace(consent, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
+    kept = () if stored.expires_at is not None and stored.expires_at <= now else stored.scope
+    return replace(stored, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
 
 
-def skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
+def _skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
     """What a missing row stands for: nothing allowed, epoch 0."""
     return Consent(user_id=user_id, client_id=client_id, api=api, scope=(), epoch=0, granted_at=at)

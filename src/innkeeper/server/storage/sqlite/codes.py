@@ -1,0 +1,208 @@
+"""Authorization codes, in SQLite."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.identifiers import Attempt, HandleKey
+from innkeeper.server.storage.outcomes import (
+    AlreadyRedeemed,
+    Burnt,
+    CodeAndGrant,
+    Done,
+    Gone,
+    Redeemed,
+    Replayed,
+    Stale,
+)
+from innkeeper.server.storage.sqlite.grants import revoke_grant
+from innkeeper.server.storage.sqlite.reader import Reader
+from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, CODE, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+READ: Final = """
+SELECT a.record, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
+FROM authorization_codes a
+JOIN grants g ON g.grant_id = a.grant_id
+LEFT JOIN users u ON u.user_id = g.user_id
+LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+WHERE a.code_key = ?1
+"""
+ISSUE_GRANT: Final = """
+INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, record)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6
+FROM clients c
+JOIN users u ON u.user_id = ?3
+LEFT JOIN consents k ON k.user_id = ?3 AND k.client_id = ?2 AND k.api = ?4
+WHERE c.client_id = ?2
+  AND c.is_enabled = 1 AND c.revision = ?7 AND c.epoch = ?8
+  AND u.is_enabled = 1 AND u.epoch = ?9
+  AND coalesce(k.epoch, 0) = ?10
+ON CONFLICT (grant_id) DO NOTHING
+"""
+ISSUE_CODE: Final = (
+    "INSERT INTO authorization_codes (code_key, grant_id, expires_at, issued_by, record)"
+    " VALUES (?1, ?2, ?3, ?4, ?5)"
+)
+ISSUED_BY: Final = "SELECT issued_by FROM authorization_codes WHERE code_key = ?1"
+REDEEM: Final = """
+UPDATE authorization_codes AS a
+SET redeemed_at = ?2, redeemed_by = ?3
+WHERE a.code_key = ?1
+  AND a.redeemed_at IS NULL
+  AND a.burnt_at IS NULL
+  AND a.expires_at > ?2
+  AND EXISTS (
+    SELECT 1 FROM grants g
+    JOIN clients c ON c.client_id = g.client_id
+    JOIN users u ON u.user_id = g.user_id
+    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+    WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL
+      AND c.is_enabled = 1 AND c.revision = ?4 AND c.epoch = ?5
+      AND u.is_enabled = 1 AND u.epoch = ?6
+      AND coalesce(k.epoch, 0) = ?7
+  )
+"""
+INSERT_TOKEN: Final = (
+    "INSERT INTO access_tokens (token_key, grant_id, expires_at, record) VALUES (?1, ?2, ?3, ?4)"
+)
+BURN: Final = """
+UPDATE authorization_codes AS a
+SET burnt_at = ?2, burnt_by = ?3
+WHERE a.code_key = ?1
+  AND a.redeemed_at IS NULL
+  AND a.burnt_at IS NULL
+  AND a.expires_at > ?2
+  AND EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL)
+"""
+WHAT_HAPPENED: Final = """
+SELECT a.grant_id, a.redeemed_by, a.burnt_by, a.expires_at, g.revoked_at
+FROM authorization_codes a LEFT JOIN grants g ON g.grant_id = a.grant_id
+WHERE a.code_key = ?1
+"""
+
+
+class SqliteCodes:
+    """See `interface.Codes`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def issue(
+        self, code: AuthorizationCode, grant: Grant, *, attempt: Attempt, events: Sequence[Event]
+    ) -> Done | Stale:
+        return await self._writer.submit(partial(_issue, code, grant, attempt, events))
+
+    async def read(self, key: HandleKey) -> CodeAndGrant | None:
+        row = self._reader.row(READ, (key,))
+        if row is None:
+            return None
+        code, grant_record, revoked_us, user, consent_epoch = row
+        grant = GRANT.decode(grant_record)
+        if revoked_us is not None:
+            grant = replace(grant, revoked_at=from_us(revoked_us))
+        return CodeAndGrant(
+            code=CODE.decode(code),
+            grant=grant,
+            user=USER.decode(user) if user is not None else None,
+            consent_epoch=consent_epoch,
+        )
+
+    async def redeem(
+        self,
+        key: HandleKey,
+        *,
+        attempt: Attempt,
+        now: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        redeemed: Sequence[Event],
+        replayed: Sequence[Event],
+    ) -> Redeemed | Replayed | Gone | Stale:
+        run = partial(_redeem, key, attempt, now, epochs, access_token, redeemed, replayed)
+        return await self._writer.submit(run)
+
+    async def burn(
+        self, key: HandleKey, *, attempt: Attempt, now: datetime, events: Sequence[Event]
+    ) -> Burnt | AlreadyRedeemed | Gone:
+        return await self._writer.submit(partial(_burn, key, attempt, now, events))
+
+
+def _issue(
+    code: AuthorizationCode,
+    grant: Grant,
+    attempt: Attempt,
+    events: Sequence[Event],
+    transaction: Transaction,
+) -> Done | Stale:
+    epochs = grant.epochs
+    whose = (grant.grant_id, grant.client_id, grant.user_id, grant.api or "")
+    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
+    if not transaction.change(ISSUE_GRANT, (*whose, to_us(grant.expires_at), GRANT.encode(grant), *basis)):
+        return Done() if transaction.row(ISSUED_BY, (code.key,)) == (attempt,) else Stale()
+    values = (code.key, grant.grant_id, to_us(code.expires_at), attempt, CODE.encode(code))
+    transaction.change(ISSUE_CODE, values)
+    transaction.record(events)
+    return Done()
+
+
+def _redeem(
+    key: HandleKey,
+    attempt: Attempt,
+    now: datetime,
+    epochs: Epochs,
+    access_token: OpaqueAccessToken | None,
+    redeemed: Sequence[Event],
+    replayed: Sequence[Event],
+    transaction: Transaction,
+) -> Redeemed | Replayed | Gone | Stale:
+    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
+    if not transaction.change(REDEEM, (key, to_us(now), attempt, *basis)):
+        return _not_redeemed(key, attempt, now, replayed, transaction)
+    if access_token is not None:
+        expires_us = to_us(access_token.expires_at)
+        record = ACCESS_TOKEN.encode(access_token)
+        transaction.change(INSERT_TOKEN, (access_token.key, access_token.grant_id, expires_us, record))
+    transaction.record(redeemed)
+    return Redeemed()
+
+
+def _not_redeemed(
+    key: HandleKey, attempt: Attempt, now: datetime, replayed: Sequence[Event], transaction: Transaction
+) -> Redeemed | Replayed | Gone | Stale:
+    row = transaction.row(WHAT_HAPPENED, (key,))
+    if row is None:
+        return Gone()
+    grant_id, redeemed_by, burnt_by, expires_us, revoked_us = row
+    if redeemed_by == attempt:
+        return Redeemed()
+    if redeemed_by is not None or burnt_by is not None:
+        revoke_grant(grant_id, now, replayed, transaction)
+        return Replayed()
+    if revoked_us is not None or expires_us <= to_us(now):
+        return Gone()
+    return Stale()
+
+
+def _burn(
+    key: HandleKey, attempt: Attempt, now: datetime, events: Sequence[Event], transaction: Transaction
+) -> Burnt | AlreadyRedeemed | Gone:
+    if transaction.change(BURN, (key, to_us(now), attempt)):
+        transaction.record(events)
+        return Burnt()
+    row = transaction.row(WHAT_HAPPENED, (key,))
+    if row is None:
+        return Gone()
+    _, redeemed_by, burnt_by, _, _ = row
+    if burnt_by == attempt:
+        return Burnt()
+    return Gone() if redeemed_by is None and burnt_by is None else AlreadyRedeemed()

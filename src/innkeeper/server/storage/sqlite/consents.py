@@ -1,0 +1,131 @@
+"""Remembered consents, in SQLite."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
+from innkeeper.server.storage.outcomes import Done, Missing, Stale
+from innkeeper.server.storage.sqlite.reader import Reader
+from innkeeper.server.storage.sqlite.rows import CONSENT, GRANT
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+Addition = tuple[ApiIdentifier | None, Scope]
+Additions = Sequence[Addition]
+
+OF: Final = "SELECT record FROM consents WHERE user_id = ?1 AND client_id = ?2 ORDER BY api"
+ONE: Final = "SELECT record FROM consents WHERE user_id = ?1 AND client_id = ?2 AND api = ?3"
+IS_CURRENT: Final = (
+    "SELECT 1 FROM clients c JOIN users u ON u.user_id = ?1 AND u.epoch = ?5 AND u.is_enabled = 1"
+    " WHERE c.client_id = ?2 AND c.revision = ?3 AND c.epoch = ?4 AND c.is_enabled = 1"
+)
+PUT: Final = (
+    "INSERT INTO consents (user_id, client_id, api, epoch, record) VALUES (?1, ?2, ?3, ?4, ?5)"
+    " ON CONFLICT (user_id, client_id, api) DO UPDATE SET epoch = excluded.epoch, record = excluded.record"
+)
+LIVING_GRANTS: Final = (
+    "SELECT record FROM grants WHERE user_id = ?1 AND client_id = ?2 AND revoked_at IS NULL"
+)
+
+
+class SqliteConsents:
+    """See `interface.Consents`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def of(self, user_id: Subject, client_id: ClientId) -> tuple[Consent, ...]:
+        return tuple(CONSENT.decode(record) for (record,) in self._reader.rows(OF, (user_id, client_id)))
+
+    async def allow(
+        self,
+        user_id: Subject,
+        client_id: ClientId,
+        additions: Additions,
+        *,
+        answered: Addition,
+        epochs: Epochs,
+        now: datetime,
+        events: Sequence[Event],
+    ) -> Done | Stale:
+        run = partial(_allow, user_id, client_id, additions, answered, epochs, now, events)
+        return await self._writer.submit(run)
+
+    async def revoke(
+        self, user_id: Subject, client_id: ClientId, *, events: Sequence[Event]
+    ) -> Done | Missing:
+        return await self._writer.submit(partial(_revoke, user_id, client_id, events))
+
+
+def _allow(
+    user_id: Subject,
+    client_id: ClientId,
+    additions: Additions,
+    answered: Addition,
+    epochs: Epochs,
+    now: datetime,
+    events: Sequence[Event],
+    transaction: Transaction,
+) -> Done | Stale:
+    basis = (user_id, client_id, epochs.client_revision, epochs.client_epoch, epochs.user_epoch)
+    if not transaction.rows(IS_CURRENT, basis):
+        return Stale()
+    for api, scope in additions:
+        stored = _stored(user_id, client_id, api, transaction) or _skipped(user_id, client_id, api, now)
+        _put(_extended(stored, scope, now), transaction)
+    api, scope = answered
+    stored = _stored(user_id, client_id, api, transaction) or _skipped(user_id, client_id, api, now)
+    _put(replace(stored, answered=tuple(scope)), transaction)
+    if not transaction.is_retry:
+        transaction.record(events)
+    return Done()
+
+
+def _revoke(
+    user_id: Subject, client_id: ClientId, events: Sequence[Event], transaction: Transaction
+) -> Done | Missing:
+    rows = transaction.rows(OF, (user_id, client_id))
+    consents = {consent.api: consent for consent in (CONSENT.decode(record) for (record,) in rows)}
+    # A grant whose consent was skipped stands on a missing row: revoking gives it one that has moved.
+    for (record,) in transaction.rows(LIVING_GRANTS, (user_id, client_id)):
+        grant = GRANT.decode(record)
+        consents.setdefault(grant.api, _skipped(user_id, client_id, grant.api, grant.created_at))
+    for consent in consents.values():
+        _put(replace(consent, scope=(), answered=(), epoch=consent.epoch + 1), transaction)
+    if not consents:
+        return Missing()
+    if not transaction.is_retry:
+        transaction.record(events)
+    return Done()
+
+
+def _stored(
+    user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, transaction: Transaction
+) -> Consent | None:
+    row = transaction.row(ONE, (user_id, client_id, api or ""))
+    return CONSENT.decode(row[0]) if row else None
+
+
+def _put(consent: Consent, transaction: Transaction) -> None:
+    key = (consent.user_id, consent.client_id, consent.api or "")
+    transaction.change(PUT, (*key, consent.epoch, CONSENT.encode(consent)))
+
+
+def _extended(stored: Consent, scope: Scope, now: datetime) -> Consent:
+    """What is stored and this scope; an expired consent contributes nothing but its epoch."""
+    kept = () if stored.expires_at is not None and stored.expires_at <= now else stored.scope
+    return replace(stored, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
+
+
+def _skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
+    """What a missing row stands for: nothing allowed, epoch 0."""
+    return Consent(user_id=user_id, client_id=client_id, api=api, scope=(), epoch=0, granted_at=at)

@@ -1,0 +1,81 @@
+"""Completed authorizations and the tokens that stand on them, in SQLite."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.identifiers import GrantId, HandleKey
+from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, OpaqueStanding
+from innkeeper.server.storage.sqlite.reader import Reader, Row
+from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+STANDING: Final = """
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0)
+FROM grants g
+LEFT JOIN users u ON u.user_id = g.user_id
+LEFT JOIN clients c ON c.client_id = g.client_id
+LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+WHERE g.grant_id = ?1
+"""
+OPAQUE_STANDING: Final = """
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), t.record
+FROM access_tokens t
+JOIN grants g ON g.grant_id = t.grant_id
+LEFT JOIN users u ON u.user_id = g.user_id
+LEFT JOIN clients c ON c.client_id = g.client_id
+LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+WHERE t.token_key = ?1
+"""
+REVOKE: Final = "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL"
+EXISTS: Final = "SELECT 1 FROM grants WHERE grant_id = ?1"
+
+
+class SqliteGrants:
+    """See `interface.Grants`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def standing(self, grant_id: GrantId) -> GrantStanding | None:
+        row = self._reader.row(STANDING, (grant_id,))
+        return _standing(row) if row else None
+
+    async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
+        row = self._reader.row(OPAQUE_STANDING, (key,))
+        if row is None:
+            return None
+        token = ACCESS_TOKEN.decode(row[5])
+        return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=_standing(row))
+
+    async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
+        return await self._writer.submit(partial(_revoke, grant_id, now, events))
+
+
+def revoke_grant(grant_id: GrantId, now: datetime, events: Sequence[Event], transaction: Transaction) -> None:
+    """Once: what was revoked before keeps its instant and leaves no second audit row."""
+    if transaction.change(REVOKE, (grant_id, to_us(now))):
+        transaction.record(events)
+
+
+def _revoke(
+    grant_id: GrantId, now: datetime, events: Sequence[Event], transaction: Transaction
+) -> Done | Missing:
+    if not transaction.rows(EXISTS, (grant_id,)):
+        return Missing()
+    revoke_grant(grant_id, now, events, transaction)
+    return Done()
+
+
+def _standing(row: Row) -> GrantStanding:
+    grant = GRANT.decode(row[0])
+    if row[1] is not None:
+        grant = replace(grant, revoked_at=from_us(row[1]))
+    user = USER.decode(row[2]) if row[2] is not None else None
+    return GrantStanding(grant=grant, user=user, client_epoch=row[3], consent_epoch=row[4])

@@ -1,0 +1,103 @@
+"""Signed-in browsers, in SQLite."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.identifiers import Attempt, HandleKey
+from innkeeper.server.model.session import Session
+from innkeeper.server.storage.outcomes import Done, Missing, SessionAndUser, Stale
+from innkeeper.server.storage.sqlite.reader import Reader
+from innkeeper.server.storage.sqlite.rows import SESSION, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+GET: Final = (
+    "SELECT s.record, s.last_used_at, s.idle_expires_at, u.record FROM sessions s"
+    " LEFT JOIN users u ON u.user_id = s.user_id WHERE s.session_key = ?1"
+)
+START: Final = (
+    "INSERT INTO sessions (session_key, user_id, last_used_at, idle_expires_at, absolute_expires_at,"
+    " started_by, record)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM users WHERE user_id = ?2 AND epoch = ?8 AND is_enabled = 1"
+    " ON CONFLICT (session_key) DO NOTHING"
+)
+STARTED_BY: Final = "SELECT started_by FROM sessions WHERE session_key = ?1"
+# A request that was overtaken by a later one must not shorten the session.
+TOUCH: Final = (
+    "UPDATE sessions SET last_used_at = ?2, idle_expires_at = ?3 WHERE session_key = ?1 AND last_used_at < ?2"
+)
+DELETE: Final = "DELETE FROM sessions WHERE session_key = ?1"
+
+
+class SqliteSessions:
+    """See `interface.Sessions`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def get(self, key: HandleKey) -> SessionAndUser | None:
+        row = self._reader.row(GET, (key,))
+        if row is None:
+            return None
+        record, last_used_us, idle_expires_us, user = row
+        session = SESSION.decode(record)
+        if to_us(session.last_used_at) != last_used_us:
+            times = {"last_used_at": from_us(last_used_us), "idle_expires_at": from_us(idle_expires_us)}
+            session = replace(session, **times)
+        return SessionAndUser(session=session, user=USER.decode(user) if user is not None else None)
+
+    async def start(
+        self, session: Session, *, replaces: HandleKey | None, attempt: Attempt, events: Sequence[Event]
+    ) -> Done | Stale:
+        return await self._writer.submit(partial(_start, session, replaces, attempt, events))
+
+    async def touch(self, key: HandleKey, *, last_used_at: datetime, idle_expires_at: datetime) -> None:
+        await self._writer.submit(partial(_touch, key, last_used_at, idle_expires_at))
+
+    async def end(self, key: HandleKey, *, events: Sequence[Event]) -> Done | Missing:
+        return await self._writer.submit(partial(_end, key, events))
+
+
+def _start(
+    session: Session,
+    replaces: HandleKey | None,
+    attempt: Attempt,
+    events: Sequence[Event],
+    transaction: Transaction,
+) -> Done | Stale:
+    values = (
+        session.key,
+        session.user_id,
+        to_us(session.last_used_at),
+        to_us(session.idle_expires_at),
+        to_us(session.absolute_expires_at),
+        attempt,
+        SESSION.encode(session),
+        session.user_epoch,
+    )
+    if not transaction.change(START, values):
+        started_by = transaction.row(STARTED_BY, (session.key,))
+        return Done() if started_by == (attempt,) else Stale()
+    if replaces is not None:
+        transaction.change(DELETE, (replaces,))
+    transaction.record(events)
+    return Done()
+
+
+def _touch(
+    key: HandleKey, last_used_at: datetime, idle_expires_at: datetime, transaction: Transaction
+) -> None:
+    transaction.change(TOUCH, (key, to_us(last_used_at), to_us(idle_expires_at)))
+
+
+def _end(key: HandleKey, events: Sequence[Event], transaction: Transaction) -> Done | Missing:
+    if not transaction.change(DELETE, (key,)):
+        return Done() if transaction.is_retry else Missing()
+    transaction.record(events)
+    return Done()

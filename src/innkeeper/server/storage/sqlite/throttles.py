@@ -1,0 +1,52 @@
+"""Counters of attempts, in SQLite."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from innkeeper.server.model.throttle import AttemptLimit
+from innkeeper.server.storage.outcomes import Allowed, Blocked
+from innkeeper.server.storage.sqlite.rows import from_us, to_us
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+USED_UP_UNTIL: Final = (
+    "SELECT window_ends_at FROM throttles WHERE throttle_key = ?1 AND used >= ?2 AND window_ends_at > ?3"
+)
+COUNT: Final = """
+INSERT INTO throttles (throttle_key, used, window_ends_at) VALUES (?1, 1, ?2)
+ON CONFLICT (throttle_key) DO UPDATE SET
+    used = CASE WHEN window_ends_at > ?3 THEN used + 1 ELSE 1 END,
+    window_ends_at = CASE WHEN window_ends_at > ?3 THEN window_ends_at ELSE excluded.window_ends_at END
+"""
+FORGET: Final = "DELETE FROM throttles WHERE throttle_key = ?1"
+
+
+class SqliteThrottles:
+    """See `interface.Throttles`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def attempt(self, limits: Sequence[AttemptLimit], *, now: datetime) -> Allowed | Blocked:
+        return await self._writer.submit(partial(_attempt, limits, now))
+
+    async def forget(self, keys: Sequence[bytes]) -> None:
+        await self._writer.submit(partial(_forget, keys))
+
+
+def _attempt(limits: Sequence[AttemptLimit], now: datetime, transaction: Transaction) -> Allowed | Blocked:
+    now_us = to_us(now)
+    found = [transaction.row(USED_UP_UNTIL, (limit.key, limit.attempts, now_us)) for limit in limits]
+    used_up = [row[0] for row in found if row is not None]
+    if used_up:
+        return Blocked(until=from_us(max(used_up)))
+    for limit in limits:
+        transaction.change(COUNT, (limit.key, to_us(now + limit.window), now_us))
+    return Allowed()
+
+
+def _forget(keys: Sequence[bytes], transaction: Transaction) -> None:
+    for key in keys:
+        transaction.change(FORGET, (key,))

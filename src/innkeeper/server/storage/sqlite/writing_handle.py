@@ -1,0 +1,122 @@
+"""The writer's connection: opened, watched, given up when it is suspect, and opened again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import apsw
+
+from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.sqlite.connection import begin, open_writer, pending_migrations
+from innkeeper.server.storage.sqlite.faults import translated
+from innkeeper.server.storage.sqlite.transaction import Transaction
+
+_WATCH_S: Final = 0.05
+_CHECKPOINT_AFTER_COMMITS: Final = 64
+
+
+class WritingHandle:
+    """Belongs to the writer's thread; only `on_foreign_commit` and `page_limit` are set from outside."""
+
+    def __init__(self, path: Path, connection: apsw.Connection, counters: Counters) -> None:
+        self._path = path
+        self._counters = counters
+        self._watched_at = 0.0
+        self._checkpointed_commits = 0
+        self._transaction: Transaction | None = None
+        self.generation = 0
+        self.page_limit: int | None = None
+        self.on_foreign_commit: Callable[[], None] | None = None
+        self._adopt(connection)
+
+    def begin(self, *, is_retry: bool) -> Transaction:
+        """Starts a transaction, on a new connection if the last one was given up."""
+        if self._transaction is None:
+            self._reopen()
+        elif monotonic() - self._watched_at > _WATCH_S:
+            self._watch()
+        if self._page_limit_in_force != self.page_limit:
+            self._limit_pages()
+        transaction = self._transaction
+        assert transaction is not None
+        begin(self.connection)
+        transaction.is_retry = is_retry
+        return transaction
+
+    def between_batches(self, *, is_idle: bool) -> None:
+        """Looks for other processes' commits; moves the log into the database when there is time for it."""
+        if self._transaction is None or monotonic() - self._watched_at < _WATCH_S:
+            return
+        self._watch()
+        commits = self._counters.commits
+        if is_idle and commits - self._checkpointed_commits >= _CHECKPOINT_AFTER_COMMITS:
+            self._checkpointed_commits = commits
+            self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def give_up(self) -> None:
+        """Nothing further runs on this connection; what was not committed is gone."""
+        if self._transaction is not None:
+            self._transaction = None
+            self.connection.close(True)
+
+    def close(self) -> None:
+        self.give_up()
+
+    def _adopt(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self._transaction = Transaction(connection, self._counters)
+        self._file = _identity(self._path)
+        self._data_version = _data_version(connection)
+        self._page_limit_in_force: int | None = None
+        self.generation += 1
+
+    def _reopen(self) -> None:
+        """Never an empty file in place of one that has vanished, nor one of another version."""
+        try:
+            connection = open_writer(self._path)
+        except apsw.Error as error:
+            raise translated(error) from error
+        try:
+            if pending_migrations(connection):
+                raise StoreUnavailable("the database was replaced by one with another schema")
+        except BaseException:
+            connection.close(True)
+            raise
+        self._adopt(connection)
+        self._tell_of_foreign_commit()
+
+    def _watch(self) -> None:
+        """Every 50 ms at most: is the file still ours, and has somebody else written to it?"""
+        self._watched_at = monotonic()
+        if _identity(self._path) != self._file:
+            # Writing on would acknowledge what the next start cannot find.
+            self.give_up()
+            raise StoreUnavailable(f"{self._path} was removed or replaced")
+        version = _data_version(self.connection)
+        if version != self._data_version:
+            self._data_version = version
+            self._tell_of_foreign_commit()
+
+    def _tell_of_foreign_commit(self) -> None:
+        if self.on_foreign_commit is not None:
+            self.on_foreign_commit()
+
+    def _limit_pages(self) -> None:
+        self._page_limit_in_force = self.page_limit
+        self.connection.pragma("max_page_count", self.page_limit or 0xFFFFFFFE)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _data_version(connection: apsw.Connection) -> int:
+    """On the writer's own connection it changes for commits of others only."""
+    version: int = connection.execute("PRAGMA data_version").get
+    return version
