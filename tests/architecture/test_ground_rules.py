@@ -5,18 +5,20 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.conftest import NetworkForbidden, is_this_machine
+from tests.conftest import NetworkForbidden, is_this_machine, shuffled
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = """
 import pytest
 
-@pytest.mark.parametrize("number", range(20))
-def test_number(number):
+def test_short():
     pass
 
 @pytest.mark.faults
@@ -49,62 +51,47 @@ def test_loopback_is_this_machine_and_look_alikes_are_not() -> None:
     assert not any(map(is_this_machine, ["localhost.example", "128.0.0.1", "10.0.0.1", "fe80::1", "[::1]"]))
 
 
-def collected(cases: Path, *options: str) -> list[str]:
-    """Names of the tests that a run of this file would take, in its order."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.conftest",
-        "--rootdir",
-        str(ROOT),
-    ]
-    done = subprocess.run(
-        [*command, "-c", str(ROOT / "pyproject.toml"), "--collect-only", "-q", *options, str(cases)],
+def run_of(*words: str) -> subprocess.CompletedProcess[str]:
+    """A run of pytest under this repository's ground rules, on cases that lie elsewhere."""
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", "pyproject.toml"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [line.rpartition("::")[2] for line in done.stdout.splitlines() if "::" in line]
 
 
-def test_one_seed_is_one_order_and_long_trials_wait_for_their_option(tmp_path: Path) -> None:
+def test_one_seed_is_one_order_with_modules_kept_together() -> None:
+    names = [f"{module}.py::test_{number}" for module in "abcd" for number in range(8)]
+    items: list[Any] = [SimpleNamespace(nodeid=name, path=Path(name.partition("::")[0])) for name in names]
+    first = shuffled(items, 1)
+    assert first == shuffled(items[::-1], 1)
+    assert first != shuffled(items, 2)
+    assert sorted(item.nodeid for item in first) == names
+    assert len(list(groupby(first, key=lambda item: item.path))) == 4
+
+
+def test_long_trials_run_only_when_they_are_asked_for_and_then_alone(tmp_path: Path) -> None:
     cases = tmp_path / "test_cases.py"
     cases.write_text(CASES, encoding="utf-8")
-    first, again, other = (collected(cases, f"--seed={seed}") for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-    assert sorted(first) == sorted(other) == sorted(f"test_number[{number}]" for number in range(20))
-    assert collected(cases, "--faults") == ["test_long"]
-    assert collected(cases, "--broken") == ["test_broken"]
+    for options, tests in (((), {"test_short"}), (("--faults",), {"test_long"})):
+        lines = run_of("--collect-only", *options, str(cases)).stdout.splitlines()
+        assert {line.rpartition("::")[2] for line in lines if "::" in line} == tests
 
 
-@pytest.mark.parametrize(
-    "body", ["def test_a(): pytest.skip('no reason')", "pytest.skip('x', allow_module_level=True)"]
-)
 def test_a_skip_is_a_failure_where_skips_are_forbidden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cases = tmp_path / "test_cases.py"
-    cases.write_text(f"import pytest\n{body}\n", encoding="utf-8")
     monkeypatch.setenv("INNKEEPER_FORBID_SKIPS", "1")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.conftest",
-        "-q",
-        str(cases),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    one, all_of_them = tmp_path / "test_one.py", tmp_path / "test_all.py"
+    one.write_text("import pytest\ndef test_a(): pytest.skip('not here')\n", encoding="utf-8")
+    all_of_them.write_text(
+        "import pytest\npytest.skip('nowhere', allow_module_level=True)\n", encoding="utf-8"
+    )
+    done = run_of("--continue-on-collection-errors", str(one), str(all_of_them))
     assert done.returncode != 0
     assert "Skips are forbidden in this run" in done.stdout
+    assert "1 failed, 1 error" in done.stdout
