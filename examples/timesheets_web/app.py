@@ -41,70 +41,79 @@ class SignedIn:
     token: dict[str, Any]
 
 
-def create_app(settings: Settings) -> Starlette:
-    oauth = OAuth()
-    oauth.register(
-        "innkeeper",
-        client_id=settings.client_id,
-        client_secret=settings.client_secret,
-        server_metadata_url=f"{settings.issuer}/.well-known/openid-configuration",
-        client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
-    )
-    client = oauth.create_client("innkeeper")
-    people: dict[str, SignedIn] = {}
+class TimesheetsWeb:
+    """The pages, the people who are signed in, and the client that signs them in."""
 
-    def signed_in(request: Request) -> SignedIn | None:
-        return people.get(request.session.get("id", ""))
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._people: dict[str, SignedIn] = {}
+        oauth = OAuth()
+        oauth.register(
+            "innkeeper",
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            server_metadata_url=f"{settings.issuer}/.well-known/openid-configuration",
+            client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
+        )
+        self._client = oauth.create_client("innkeeper")
 
-    async def home(request: Request) -> Response:
-        here = signed_in(request)
+    async def home(self, request: Request) -> Response:
+        here = self._signed_in(request)
         if here is None:
             return page("Timesheets", '<p><a id="login" href="/login">Sign in</a></p>')
         name = here.person.get("name") or here.person["sub"]
+        scope = here.token.get("scope", self._settings.scope)
         return page(
             "Timesheets",
-            f'<p>Signed in as <b id="name">{escape(name)}</b>, with '
-            f'<span id="scope">{escape(here.token.get("scope", settings.scope))}</span>.</p>'
+            f'<p>Signed in as <b id="name">{escape(name)}</b>, with <span id="scope">{escape(scope)}</span>.</p>'
             '<p><a id="timesheets" href="/timesheets">My timesheets</a></p>'
             '<form method="post" action="/logout"><button id="logout">Sign out</button></form>',
         )
 
-    async def login(request: Request) -> Response:
-        answer: Response = await client.authorize_redirect(
+    async def login(self, request: Request) -> Response:
+        settings = self._settings
+        answer: Response = await self._client.authorize_redirect(
             request, settings.redirect_uri, audience=settings.audience
         )
         return answer
 
-    async def callback(request: Request) -> Response:
+    async def callback(self, request: Request) -> Response:
         try:
-            token = await client.authorize_access_token(request)
+            token = await self._client.authorize_access_token(request)
         except OAuthError as error:
             return page("You are not signed in", f'<p id="error">{escape(error.error)}</p>', status=400)
-        person = await client.userinfo(token=token)
+        person = await self._client.userinfo(token=token)
         request.session.clear()
         request.session["id"] = secrets.token_urlsafe(32)
-        people[request.session["id"]] = SignedIn(person=dict(person), token=dict(token))
+        self._people[request.session["id"]] = SignedIn(person=dict(person), token=dict(token))
         return RedirectResponse("/", status_code=303)
 
-    async def timesheets(request: Request) -> Response:
-        here = signed_in(request)
+    async def timesheets(self, request: Request) -> Response:
+        here = self._signed_in(request)
         if here is None:
             return RedirectResponse("/login", status_code=303)
-        answer = await client.get(f"{settings.api_url}/timesheets", token=here.token)
+        answer = await self._client.get(f"{self._settings.api_url}/timesheets", token=here.token)
         return page("My timesheets", f'<pre id="answer">{answer.status_code} {escape(answer.text)}</pre>')
 
-    async def logout(request: Request) -> Response:
-        people.pop(request.session.get("id", ""), None)
+    async def logout(self, request: Request) -> Response:
+        """Here only: the issuer still knows the person."""
+        self._people.pop(request.session.get("id", ""), None)
         request.session.clear()
         return RedirectResponse("/", status_code=303)
 
+    def _signed_in(self, request: Request) -> SignedIn | None:
+        return self._people.get(request.session.get("id", ""))
+
+
+def create_app(settings: Settings) -> Starlette:
+    web = TimesheetsWeb(settings)
     return Starlette(
         routes=[
-            Route("/", home),
-            Route("/login", login),
-            Route("/auth/callback", callback),
-            Route("/timesheets", timesheets),
-            Route("/logout", logout, methods=["POST"]),
+            Route("/", web.home),
+            Route("/login", web.login),
+            Route("/auth/callback", web.callback),
+            Route("/timesheets", web.timesheets),
+            Route("/logout", web.logout, methods=["POST"]),
         ],
         middleware=[
             # Cookies ignore ports: each app on localhost needs a name of its own.

@@ -10,6 +10,7 @@ function managerFor(config) {
     redirect_uri: `${location.origin}/callback.html`,
     popup_redirect_uri: `${location.origin}/popup.html`,
     scope: config.scope,
+    loadUserInfo: true, // the ID token of the code flow says who it is; name and e-mail come from userinfo
     userStore: new WebStorageStateStore({ store: window.sessionStorage }),
     ...(config.audience ? { extraQueryParams: { audience: config.audience } } : {}),
   });

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def now() -> datetime:
+    """The clock of a guard that was given none."""
     return datetime.now(UTC)
 
 
