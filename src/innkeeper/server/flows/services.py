@@ -50,6 +50,8 @@ class Services:
     registry: Registry
     keys: KeyRing
     seals: Seals
+    at_rest: Seals
+    """For what is stored sealed. It belongs to the database, whatever its issuer is called."""
     clock: Clock
     entropy: Entropy
     passwords: Passwords

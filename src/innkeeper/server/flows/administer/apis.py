@@ -132,7 +132,7 @@ def _check_identifier(identifier: str, issuer: str) -> None:
         or "#" in identifier
     ):
         raise Refused(
-            f"An API's identifier is an absolute URI without a fragment, of {MAX_IDENTIFIER_CHARS} characters at"
+            f"An API's identifier is an absolute URI without a fragment, {MAX_IDENTIFIER_CHARS} characters at"
             " most, such as https://api.example.com/timesheets. It is compared, never called."
         )
     try:

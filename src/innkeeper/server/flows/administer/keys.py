@@ -75,7 +75,7 @@ def _rotated(
     current = (
         with_changes(upcoming, activates_at=now)
         if upcoming is not None
-        else key_ring.new_record(alg, services.seals, published_at=now, activates_at=now)
+        else key_ring.new_record(alg, services.at_rest, published_at=now, activates_at=now)
     )
     retired = {
         record.kid: with_changes(record, retires_at=now, expires_at=now + longest + MARGIN)
@@ -95,13 +95,13 @@ def _missing(
     made = []
     current = key_schedule.signing(mine, alg, now)
     if current is None:
-        current = key_ring.new_record(alg, services.seals, published_at=now, activates_at=now)
+        current = key_ring.new_record(alg, services.at_rest, published_at=now, activates_at=now)
         made.append(current)
     if not any(now < record.activates_at for record in mine):
         turn = current.activates_at + timedelta(seconds=lifetimes.signing_key_s)
         earliest = now + timedelta(seconds=lifetimes.signing_key_published_ahead_s)
         made.append(
-            key_ring.new_record(alg, services.seals, published_at=now, activates_at=max(turn, earliest))
+            key_ring.new_record(alg, services.at_rest, published_at=now, activates_at=max(turn, earliest))
         )
     return made
 

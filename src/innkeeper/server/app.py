@@ -1,0 +1,123 @@
+"""The composition root: the only module that knows which store, which clock, which entropy."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from innkeeper.server.config import Settings
+from innkeeper.server.flows.fresh import Entropy
+from innkeeper.server.flows.keys import KeyRing
+from innkeeper.server.flows.password_pool import PasswordPool
+from innkeeper.server.flows.registry import Registry
+from innkeeper.server.flows.seals import Seals
+from innkeeper.server.flows.services import Clock, EventSink, Services
+from innkeeper.server.model.instance import Instance
+from innkeeper.server.model.master_secret import MasterSecret
+from innkeeper.server.observe.log import EventLog
+from innkeeper.server.protocol.grants import GRANTS
+from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.storage.interface import Store
+from innkeeper.server.storage.sqlite.store import SqliteStore
+from innkeeper.server.storage.sqlite.store import open_store as open_sqlite
+from innkeeper.server.web.asgi import Front
+from innkeeper.server.web.failing import on_error
+from innkeeper.server.web.routes import ROUTES
+
+
+class StartRefused(Exception):
+    """The server must not start on this database. The message says why and what to do."""
+
+
+class SystemClock:
+    """Follows the system's clock forwards and never backwards: a step back must not revive what has expired."""
+
+    def __init__(self) -> None:
+        self._offset_s = time.time() - time.monotonic()
+
+    def now(self) -> datetime:
+        """An aware UTC instant."""
+        self._offset_s = max(self._offset_s, time.time() - time.monotonic())
+        return datetime.fromtimestamp(time.monotonic() + self._offset_s, UTC)
+
+
+class SystemEntropy:
+    """The operating system's generator."""
+
+    def __init__(self) -> None:
+        self._counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
+
+    def random(self, length: int) -> bytes:
+        """Fresh bytes."""
+        return os.urandom(length)
+
+    def counter(self) -> int:
+        """Orders handles of the same second; starts anywhere, so that two processes seldom meet."""
+        return next(self._counter)
+
+
+async def open_store(path: Path, *, role: Literal["serving", "command"]) -> SqliteStore:
+    """The embedded store. Raises `StoreUnavailable`, `SchemaRefused`."""
+    return await asyncio.to_thread(open_sqlite, path, role=role)
+
+
+async def open_services(
+    settings: Settings,
+    store: Store,
+    master: MasterSecret,
+    *,
+    clock: Clock | None = None,
+    entropy: Entropy | None = None,
+    events: EventSink | None = None,
+    grants: Sequence[GrantType] = GRANTS,
+) -> Services:
+    """Claims the database for this issuer and master secret, and loads what every request reads. Raises `StartRefused`."""
+    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    seals = Seals(master, settings.issuer, entropy.random)
+    await _claim(settings, store, master, clock)
+    registry = Registry(store, await store.registry.snapshot())
+    # Stored keys outlive a change of the dev server's port: they are sealed for the database, not for its issuer.
+    at_rest = Seals(master, "", entropy.random)
+    keys = KeyRing(at_rest)
+    keys.take(registry.snapshot.signing_keys.values())
+    return Services(
+        settings=settings,
+        store=store,
+        registry=registry,
+        keys=keys,
+        seals=seals,
+        at_rest=at_rest,
+        clock=clock,
+        entropy=entropy,
+        passwords=PasswordPool(settings.sign_in),
+        events=events or EventLog(),
+        grants=tuple(grants),
+    )
+
+
+async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: Clock) -> None:
+    """One database is one issuer and one master secret; a mistake here would make sessions and keys worthless."""
+    check = master.derive("master-check", "")
+    assert check is not None
+    wanted = Instance(issuer=settings.issuer, master_check=check, created_at=clock.now())
+    stored = await store.claim_instance(wanted)
+    known = [master.derive("master-check", "", key_id=key.key_id) for key in master.ring]
+    if stored.master_check not in known:
+        raise StartRefused(
+            "This database was made with another master secret. Bring back the one that belongs to it"
+            " (master.secret in its data folder, or INNKEEPER_MASTER_SECRET)."
+        )
+    if stored.issuer != settings.issuer and not settings.dev:
+        raise StartRefused(
+            f"This database belongs to the issuer {stored.issuer}, the settings say {settings.issuer}."
+            " Every app and API knows the issuer by its exact spelling: set it back, or start a new data folder."
+        )
+
+
+def create_app(services: Services) -> Front:
+    """The ASGI application. Its lifespan runs the jobs."""
+    return Front(services.settings, ROUTES, services=services, on_error=on_error)

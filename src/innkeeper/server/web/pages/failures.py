@@ -1,0 +1,128 @@
+"""What a person sees when something cannot go on: a page, with an id that is found in the log."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+import msgspec
+
+from innkeeper.jose import base64url
+from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
+from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
+from innkeeper.server.flows.services import Busy, Services
+from innkeeper.server.model.events import RequestFailed
+from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.web.http import Endpoint, Request, Response
+from innkeeper.server.web.pages import wording
+from innkeeper.server.web.pages.forms import FormRefused
+from innkeeper.server.web.pages.html import html
+from innkeeper.server.web.pages.screens import ErrorPage
+from innkeeper.server.web.pages.wording import Wording
+from innkeeper.server.web.wire.answers import RETRY_AFTER
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown, and what is logged."""
+
+    status: int
+    wording: Wording
+    error: str
+    cause: str
+    fix: str
+    restart_url: str | None = None
+
+
+def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitable[Response]]:
+    """The one place where what goes wrong on a person's road becomes a page."""
+
+    @functools.wraps(endpoint)
+    async def guarded(request: Request, services: Services) -> Response:
+        try:
+            return await endpoint(request, services)
+        except InteractionExpired as expired:
+            return failed(await _expired(expired.interaction, services), request, services)
+        except (UntrustedRequest, InteractionRefused, FormRefused, InvalidRequest, Busy, StoreUnavailable) as error:
+            return failed(_failure(error), request, services)
+
+    return guarded
+
+
+def failed(failure: Failure, request: Request, services: Services) -> Response:
+    """The page and the event, under one id."""
+    error_id = base64url.encode(services.entropy.random(9))
+    services.events.emit(
+        RequestFailed(
+            at=services.clock.now(),
+            correlation_id=request.correlation_id,
+            ip=request.address,
+            error_id=error_id,
+            error=failure.error,
+            detail=failure.cause,
+        )
+    )
+    screen = ErrorPage(
+        title=failure.wording.title,
+        message=failure.wording.message,
+        error_id=error_id,
+        cause=failure.cause,
+        fix=failure.fix,
+        restart_url=failure.restart_url,
+    )
+    response = html(screen, request, services, status=failure.status)
+    return response.with_headers(RETRY_AFTER) if failure.status == 503 else response
+
+
+def _failure(error: Exception) -> Failure:
+    match error:
+        case UntrustedRequest():
+            return Failure(
+                status=400, wording=wording.LINK_DOES_NOT_WORK, error=error.code, cause=error.cause, fix=error.fix
+            )
+        case InteractionRefused():
+            return Failure(
+                status=400,
+                wording=wording.OTHER_BROWSER,
+                error="interaction_refused",
+                cause="The interaction handle was altered, or it was made for another browser.",
+                fix="Start again at /authorize in this browser, with cookies allowed.",
+            )
+        case FormRefused():
+            return Failure(
+                status=403,
+                wording=wording.FORM_REFUSED,
+                error="form_refused",
+                cause=str(error),
+                fix="Submit the form from the page that showed it.",
+            )
+        case InvalidRequest():
+            return Failure(
+                status=400,
+                wording=wording.LINK_DOES_NOT_WORK,
+                error=error.code,
+                cause=error.description,
+                fix="Submit the form as a browser does.",
+            )
+        case _:
+            return Failure(
+                status=503,
+                wording=wording.UNAVAILABLE,
+                error="temporarily_unavailable",
+                cause="The store cannot be reached or written, or too many sign-ins wait.",
+                fix="See /readyz and the log. The request can be repeated.",
+            )
+
+
+async def _expired(interaction: Interaction, services: Services) -> Failure:
+    """With a way to start again: the app's own sign-in page where it has one, else the same request (R-LG12, AZ-28)."""
+    client = await services.registry.client(interaction.request().get("client_id") or "")
+    restart = "/authorize?" + urlencode(interaction.parameters)
+    if client is not None and client.is_enabled and client.initiate_login_uri is not None:
+        restart = client.initiate_login_uri
+    return Failure(
+        status=400,
+        wording=wording.SIGN_IN_EXPIRED,
+        error="interaction_expired",
+        cause="The interaction is older than its lifetime.",
+        fix="Start again at /authorize.",
+        restart_url=restart,
+    )

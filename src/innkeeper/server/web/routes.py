@@ -1,0 +1,36 @@
+"""The URL table of the whole product."""
+
+from typing import Final
+
+from innkeeper.server.web.http import Endpoint
+from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
+from innkeeper.server.web.wire import authorize, health, metadata, token, userinfo
+
+ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
+    # for machines
+    ("GET", "/.well-known/openid-configuration"): metadata.document,
+    ("GET", "/.well-known/oauth-authorization-server"): metadata.document,
+    ("GET", "/.well-known/jwks.json"): metadata.jwks,
+    ("OPTIONS", "/.well-known/openid-configuration"): metadata.options,
+    ("OPTIONS", "/.well-known/oauth-authorization-server"): metadata.options,
+    ("OPTIONS", "/.well-known/jwks.json"): metadata.options,
+    ("POST", "/oauth/token"): token.token,
+    ("OPTIONS", "/oauth/token"): token.options,
+    ("GET", "/userinfo"): userinfo.userinfo,
+    ("POST", "/userinfo"): userinfo.userinfo,
+    ("OPTIONS", "/userinfo"): userinfo.options,
+    ("GET", "/healthz"): health.healthz,
+    ("GET", "/readyz"): health.readyz,
+    # the authorization endpoint: machines write the link, people follow it
+    ("GET", "/authorize"): authorize.authorize,
+    ("POST", "/authorize"): authorize.post,
+    # for people
+    ("GET", "/"): notices.home,
+    ("GET", "/sign-in"): sign_in.show,
+    ("POST", "/sign-in"): sign_in.submit,
+    ("GET", "/consent"): consent.show,
+    ("POST", "/consent"): consent.submit,
+    ("GET", "/setup"): setup.show,
+    ("POST", "/setup"): setup.submit,
+    **{("GET", path): static_files.file for path in static_files.paths()},
+}

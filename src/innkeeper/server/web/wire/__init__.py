@@ -1,0 +1,1 @@
+"""Protocol endpoints for machines: parse, call one flow, encode."""

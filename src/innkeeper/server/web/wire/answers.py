@@ -1,0 +1,35 @@
+"""JSON answers and the one translation of an `OAuthError` to JSON (RFC 6749 §5.2)."""
+
+from typing import Any, Final
+
+import msgspec
+
+from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable
+from innkeeper.server.web.http import Response
+
+NO_STORE: Final = (b"cache-control", b"no-store")
+_JSON: Final = (b"content-type", b"application/json")
+_TOKEN_HEADERS: Final = (_JSON, NO_STORE, (b"pragma", b"no-cache"))
+_ENCODER: Final = msgspec.json.Encoder()
+RETRY_AFTER: Final = (b"retry-after", b"2")
+
+
+def secret_json(value: Any, *, status: int = 200) -> Response:
+    """Never cached: it may carry tokens or claims."""
+    return Response(status=status, headers=_TOKEN_HEADERS, body=_ENCODER.encode(value))
+
+
+def public_document(body: bytes, *, max_age_s: int) -> Response:
+    """A JSON document for everybody, from any origin."""
+    caching = (b"cache-control", f"public, max-age={max_age_s}".encode())
+    return Response(headers=(_JSON, caching, (b"access-control-allow-origin", b"*")), body=body)
+
+
+def refused(error: OAuthError, *, used_basic: bool = False) -> Response:
+    """`error` and `error_description`; 401 names the scheme that was used (§5.2)."""
+    response = secret_json({"error": error.code, "error_description": error.description}, status=error.status)
+    if error.status == 401 and used_basic:
+        response = response.with_headers((b"www-authenticate", b'Basic realm="innkeeper", charset="UTF-8"'))
+    if isinstance(error, TemporarilyUnavailable):
+        response = response.with_headers(RETRY_AFTER)
+    return response
