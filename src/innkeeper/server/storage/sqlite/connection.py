@@ -87,6 +87,8 @@ def _open(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.pragma("mmap_size", 0)
     connection.pragma("trusted_schema", False)
+    # Otherwise SQLite plans a join again for each new value of a parameter: 13 us instead of 1 per look-up.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # Every consequence is written out in its transition; a cascade would be a second place for the rules.
     connection.pragma("foreign_keys", False)
     return connection
