@@ -65,7 +65,7 @@ class TimesheetsWeb:
         scope = here.token.get("scope", self._settings.scope)
         return page(
             "Timesheets",
-            f'<p>Signed in as <b id="name">{escape(name)}</b>, with <span id="scope">{escape(scope)}</span>.</p>'
+            f'<p>Signed in as <b id="name">{escape(name)}</b>: <span id="scope">{escape(scope)}</span></p>'
             '<p><a id="timesheets" href="/timesheets">My timesheets</a></p>'
             '<form method="post" action="/logout"><button id="logout">Sign out</button></form>',
         )
