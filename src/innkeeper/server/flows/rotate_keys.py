@@ -1,7 +1,7 @@
-"""Keeps the signing keys in their schedule: the first ones, the next one ahead, the old one until it is not needed.
+"""Keeps the signing keys in their schedule: the first ones, the next ahead, the old until it is not needed.
 
-Run at the start, by the clock and by hand; a second process that does the same at the same moment changes nothing,
-since the store replaces the set only while it is the one that the plan was made on.
+Run at the start, by the clock and by hand; a second process that does the same at the same moment changes
+nothing, since the store replaces the set only while it is the one that the plan was made on.
 """
 
 import asyncio
@@ -32,22 +32,28 @@ TRIES: Final = 4
 
 async def ensure_keys(
     store: Store, seals: Seals, now: datetime, lifetimes: Lifetimes
-) -> tuple[KeyId, ...]:
-    """Does what is due, usually nothing. The keys that sign from now on and did not before."""
+) -> tuple[KeysRotated, ...]:
+    """Does what is due, usually nothing. The events are in the audit table; the caller emits them."""
     return await _carry_out(store, seals, now, lifetimes)
 
 
 async def rotate_now(
-    store: Store, seals: Seals, clock: Clock, *, alg: str | None, lifetimes: Lifetimes, emergency: bool = False
+    store: Store,
+    seals: Seals,
+    clock: Clock,
+    *,
+    alg: str | None,
+    lifetimes: Lifetimes,
+    emergency: bool = False,
 ) -> tuple[KeyId, ...]:
     """The next key of `alg`, or of every algorithm, signs from now on.
 
     In an emergency the old ones are forgotten at once, with every token that they signed.
     """
     algs = SIGNING_ALGORITHMS if alg is None else (alg,)
-    return await _carry_out(
-        store, seals, clock.now(), lifetimes, rotate=algs, forget=algs if emergency else ()
-    )
+    forget = algs if emergency else ()
+    rotated = await _carry_out(store, seals, clock.now(), lifetimes, rotate=algs, forget=forget)
+    return tuple(KeyId(event.kid) for event in rotated)
 
 
 async def _carry_out(
@@ -58,21 +64,19 @@ async def _carry_out(
     *,
     rotate: Container[str] = (),
     forget: Container[str] = (),
-) -> tuple[KeyId, ...]:
+) -> tuple[KeysRotated, ...]:
     for _ in range(TRIES):
         before = await store.signing_keys.list()
         times = _times(lifetimes, (await store.registry.snapshot()).apis.values())
-        plan = key_schedule.plan(
-            before, now, times, algs=SIGNING_ALGORITHMS, rotate=rotate, forget=forget
-        )
+        plan = key_schedule.plan(before, now, times, algs=SIGNING_ALGORITHMS, rotate=rotate, forget=forget)
         if plan is None:
             return ()
         # An RSA key takes a tenth of a second and more to find: not on the event loop.
         made = await asyncio.gather(*(asyncio.to_thread(_make, new, seals, now) for new in plan.create))
         after = (*plan.keep, *made)
-        events = tuple(KeysRotated(at=now, alg=key.alg, kid=key.kid) for key in _begun(before, after, now))
+        events = _rotated(before, after, now)
         if isinstance(await store.signing_keys.put(after, expected=before, events=events), Done):
-            return tuple(KeyId(event.kid) for event in events)
+            return events
     raise StoreUnavailable("the signing keys keep changing")
 
 
@@ -80,12 +84,17 @@ def _make(new: NewKey, seals: Seals, now: datetime) -> SigningKeyRecord:
     return new_record(new.alg, seals, published_at=now, activates_at=new.activates_at)
 
 
-def _begun(
+def _rotated(
     before: Iterable[SigningKeyRecord], after: Iterable[SigningKeyRecord], now: datetime
-) -> list[SigningKeyRecord]:
-    """The keys that this change makes active."""
-    active = {key.kid for key in before if key_schedule.may_sign(key, now)}
-    return [key for key in after if key_schedule.may_sign(key, now) and key.kid not in active]
+) -> tuple[KeysRotated, ...]:
+    """One for each algorithm whose active keys are others now."""
+
+    def active(keys: Iterable[SigningKeyRecord], alg: str) -> set[KeyId]:
+        return {key.kid for key in keys if key.alg == alg and key_schedule.may_sign(key, now)}
+
+    changed = [alg for alg in SIGNING_ALGORITHMS if active(before, alg) != active(after, alg)]
+    current = (key_schedule.signing(after, alg, now) for alg in changed)
+    return tuple(KeysRotated(at=now, alg=key.alg, kid=key.kid) for key in current if key is not None)
 
 
 def _times(lifetimes: Lifetimes, apis: Iterable[Api]) -> KeyTimes:

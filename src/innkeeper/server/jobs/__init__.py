@@ -1,0 +1,1 @@
+"""Background work: a runner and one file per job."""

@@ -1,0 +1,9 @@
+"""Takes in what other processes have changed: every second, and at once after a foreign commit."""
+
+from innkeeper.server.flows.services import Services
+
+
+async def refresh_registry(services: Services) -> None:
+    """Clients, APIs, roles and signing keys."""
+    if await services.registry.refresh():
+        services.keys.take(services.registry.snapshot.signing_keys.values())
