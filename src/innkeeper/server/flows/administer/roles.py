@@ -1,20 +1,18 @@
 """Roles: names for sets of permissions (R-SC4)."""
 
 import re
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace as with_changes
 
 from innkeeper.server.flows.administer import client_rules
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
+from innkeeper.server.flows.first_administrator import ADMINISTRATOR
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.role import Permission, Role
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
-ADMINISTRATOR: Final = "Administrator"
-"""The role that may change everything; it has no permissions on APIs by itself."""
 _NAME = re.compile(r"[^\W_][\w .:-]{0,63}")
 
 
@@ -73,7 +71,7 @@ async def change(services: Services, name: str, changes: RoleChanges) -> Role:
 async def delete(services: Services, name: str) -> None:
     """Only a role that nobody has any more."""
     if name == ADMINISTRATOR:
-        raise Refused("The role Administrator cannot be deleted.")
+        raise Refused(f"The role {ADMINISTRATOR} cannot be deleted.")
     await find(services, name)
     holders = [user.username for user in await services.store.users.list() if name in user.roles]
     if holders:

@@ -5,7 +5,7 @@ from typing import Final
 
 from innkeeper.server.flows import fresh
 from innkeeper.server.flows.administer.refusal import Refused, changed
-from innkeeper.server.flows.administer.roles import ADMINISTRATOR
+from innkeeper.server.flows.first_administrator import ADMINISTRATOR
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.one_time_link import OneTimeLink
 from innkeeper.server.model.role import Role
@@ -13,7 +13,7 @@ from innkeeper.server.model.role import Role
 LIFETIME: Final = timedelta(hours=24)
 
 
-async def link(services: Services) -> str:
+async def create(services: Services) -> str:
     """The address to open. Only while nobody is administrator: later it would be a back door."""
     administrators = [
         user.username for user in await services.store.users.list() if ADMINISTRATOR in user.roles

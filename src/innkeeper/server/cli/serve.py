@@ -1,0 +1,80 @@
+"""`innkeeper serve`: the production server."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from innkeeper.server.cli import data_folder, listening, master_secret_file
+from innkeeper.server.cli.data_folder import DataFolder
+from innkeeper.server.cli.failure import CommandFailed
+from innkeeper.server.config import LOOPBACK_HOSTS, Listen, Settings
+
+if TYPE_CHECKING:
+    from innkeeper.server.flows.services import Services
+
+
+@click.command(short_help="Serve a data folder that `init` has prepared.")
+@click.option("--data", metavar="DIR", help="The data folder. Default: INNKEEPER_DATA or this folder.")
+@click.option(
+    "--config", metavar="FILE", help="The settings, where they lie elsewhere. Default: INNKEEPER_CONFIG."
+)
+@click.option("--host", metavar="ADDRESS", help="Instead of `listen.host`.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Instead of `listen.port`.")
+def serve(data: str | None, config: str | None, host: str | None, port: int | None) -> None:
+    """Serve a data folder that `innkeeper init` has prepared, until SIGTERM or Ctrl-C."""
+    from msgspec.structs import replace
+
+    folder = data_folder.for_production(data, config)
+    settings = folder.settings()
+    listen = replace(settings.listen, host=host or settings.listen.host, port=port or settings.listen.port)
+    check_exposure(listen)
+    check_files(folder, listen)
+    try:
+        sockets = listening.on(listen.host, listen.port)
+    except OSError as error:
+        remedy = "Set `listen.host` and `listen.port` in the settings, or --host and --port."
+        raise listening.failure(error, listen.port, remedy=remedy) from error
+    _run(folder, replace(settings, listen=listen), sockets)
+
+
+def check_exposure(listen: Listen) -> None:
+    """Plain http beyond this machine is for a proxy alone: passwords would cross the network in clear."""
+    if listen.host in LOOPBACK_HOSTS or listen.host.startswith("127.") or listen.certificate is not None:
+        return
+    if not listen.trusted_proxies:
+        raise CommandFailed(
+            f"Listening on {listen.host} without TLS would send passwords in clear. Set `listen.certificate`"
+            " and `listen.private_key`; or listen on 127.0.0.1 behind a proxy; or name the proxy in"
+            " `listen.trusted_proxies`."
+        )
+
+
+def check_files(folder: DataFolder, listen: Listen) -> None:
+    """What would otherwise fail later, with less to say."""
+    for name, path in (("certificate", listen.certificate), ("private_key", listen.private_key)):
+        if path is not None and not os.access(path, os.R_OK):
+            raise CommandFailed(f"`listen.{name}`: {path} cannot be read.")
+    if not master_secret_file.is_private(folder.master_secret):
+        raise CommandFailed(
+            f"Others can read {folder.master_secret}: run `chmod 600 {folder.master_secret}`."
+        )
+
+
+def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket]) -> None:
+    from innkeeper.server.cli import serving
+
+    master = master_secret_file.load(folder, os.environ)
+
+    def started() -> None:
+        place = f"{settings.listen.host}:{settings.listen.port}"
+        click.echo(f"Innkeeper serves {settings.issuer} on {place}", err=True)
+
+    async def prepare(services: Services) -> Callable[[], None]:
+        return started
+
+    serving.run(serving.serve(settings, folder.database, master, sockets, prepare))

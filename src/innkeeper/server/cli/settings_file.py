@@ -1,0 +1,115 @@
+"""innkeeper.toml: every setting of `config.Settings` with its default and a line that explains it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, get_type_hints
+
+import msgspec
+
+from innkeeper.server.config import Settings
+
+
+class Explained(NamedTuple):
+    """A setting as the file and docs/operate.md show it. `example` stands in for a default of None."""
+
+    path: str
+    default: Any
+    text: str
+    example: Any
+
+
+EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
+    "issuer": (
+        "The address of this server, byte for byte as it stands in tokens. https, no slash at its end.",
+        None,
+    ),
+    "data": ("The data folder, seen from this file: database and master secret.", None),
+    "default_audience": (
+        "The API of requests that name none. Without it they get a token for userinfo.",
+        "https://api.example.com",
+    ),
+    "support_contact": ("Shown on error pages: a mail address or URL.", "help@example.com"),
+    "listen.host": ("The address to listen on. Behind a proxy on this machine leave it.", None),
+    "listen.port": ("The port to listen on.", None),
+    "listen.certificate": (
+        "TLS without a proxy: the certificate chain, PEM.",
+        "/etc/innkeeper/fullchain.pem",
+    ),
+    "listen.private_key": ("TLS without a proxy: the certificate's key, PEM.", "/etc/innkeeper/privkey.pem"),
+    "listen.trusted_proxies": (
+        "Addresses or networks whose X-Forwarded-For is believed. Empty: every forwarded header is ignored.",
+        None,
+    ),
+    "lifetimes.authorization_code_s": ("Seconds from the redirect to the token request.", None),
+    "lifetimes.userinfo_access_token_s": (
+        "Access tokens without an API; those of APIs have their own.",
+        None,
+    ),
+    "lifetimes.id_token_s": ("ID tokens.", None),
+    "lifetimes.session_idle_s": ("A browser stays signed in this long without use.", None),
+    "lifetimes.session_absolute_s": ("A browser stays signed in this long at most.", None),
+    "lifetimes.interaction_s": ("The time to sign in, from the app's request on.", None),
+    "lifetimes.interaction_after_sign_in_s": ("The time to answer what comes after signing in.", None),
+    "lifetimes.signing_key_s": ("How long a signing key signs.", None),
+    "lifetimes.signing_key_published_ahead_s": ("How long the next key is published before it signs.", None),
+    "sign_in.attempts_per_address_and_account": (
+        "Wrong passwords for one account from one address, per window.",
+        None,
+    ),
+    "sign_in.attempts_per_account": ("Wrong passwords for one account from anywhere, per window.", None),
+    "sign_in.attempts_per_address": ("Wrong passwords from one address for any account, per window.", None),
+    "sign_in.window_s": ("The window of these limits.", None),
+    "sign_in.password_workers": ("Passwords checked at once; never more than there are cores.", None),
+    "sign_in.password_queue": ("Passwords that may wait; beyond that the answer is 503.", None),
+    "sign_in.password_minimum_length": ("Characters of a new password.", None),
+}
+NOT_IN_FILE: Final = frozenset({"dev"})
+
+
+def explained() -> list[Explained]:
+    """Every setting, sections after the plain ones. KeyError for one without its explanation."""
+    found = list(_fields(Settings, ""))
+    found.sort(key=lambda setting: setting.path.count("."))
+    return found
+
+
+def text(issuer: str) -> str:
+    """The whole file. Only the issuer is set; the rest stands commented with its default."""
+    lines = [
+        "# Settings of Innkeeper. What is commented out shows the default.",
+        "# The environment goes before this file: INNKEEPER_LISTEN__PORT=9001 is `port` in [listen].",
+    ]
+    section = ""
+    for setting in explained():
+        group, _, name = setting.path.rpartition(".")
+        if group != section:
+            section = group
+            lines += ["", f"[{section}]"]
+        lines += ["", f"# {setting.text}"] if not section else [f"# {setting.text}"]
+        if setting.path == "issuer":
+            lines.append(f"issuer = {toml(issuer)}")
+        else:
+            lines.append(
+                f"# {name} = {toml(setting.example if setting.default is None else setting.default)}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it: JSON's strings, numbers, booleans and arrays are TOML's too."""
+    return msgspec.json.encode(value).decode()
+
+
+def _fields(record: type[msgspec.Struct], prefix: str) -> list[Explained]:
+    found = []
+    hints = get_type_hints(record)
+    for field in msgspec.structs.fields(record):
+        path = prefix + field.name
+        kind = hints[field.name]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            found += _fields(kind, f"{path}.")
+        elif path not in NOT_IN_FILE:
+            words, example = EXPLANATIONS[path]
+            default = None if field.default is msgspec.NODEFAULT else field.default
+            found.append(Explained(path, default, words, example))
+    return found

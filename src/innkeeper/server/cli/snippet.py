@@ -1,0 +1,69 @@
+"""What `innkeeper app create` prints: lines for .env, and a snippet with stock libraries to paste."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import click
+
+from innkeeper.server.cli import output
+from innkeeper.server.model.client import Client
+
+DEFAULT_CALLBACKS: Final = {
+    "regular_web": ("http://localhost:8000/auth/callback",),
+    "spa": ("http://localhost:8000/callback.html",),
+    "native": ("http://127.0.0.1/callback",),
+}
+
+
+class Snippet(NamedTuple):
+    """A text file in snippets/, and the line above it."""
+
+    file: str
+    title: str
+
+
+SNIPPETS: Final = {
+    "regular_web": (
+        Snippet("fastapi.txt", "FastAPI or Starlette, with Authlib"),
+        Snippet("flask.txt", "Flask, with Authlib"),
+    ),
+    "spa": (Snippet("spa.txt", "A browser, with oidc-client-ts"),),
+    "native": (Snippet("native.txt", "A native app"),),
+    "m2m": (Snippet("m2m.txt", "A machine, with curl"),),
+}
+
+
+def show(client: Client, secret: str | None, issuer: str) -> None:
+    """The secret is printed here and nowhere else."""
+    output.heading("# .env")
+    for line in environment(client, secret, issuer):
+        click.echo(line)
+    for snippet in SNIPPETS[client.type]:
+        click.echo()
+        output.heading(f"# ---- {snippet.title} ----")
+        click.echo(filled(snippet, client, issuer), nl=False)
+
+
+def environment(client: Client, secret: str | None, issuer: str) -> list[str]:
+    """The variables that the snippets read."""
+    lines = [f"OIDC_ISSUER={issuer}", f"CLIENT_ID={client.client_id}"]
+    if secret is not None:
+        lines.append(f"CLIENT_SECRET={secret}")
+    if client.type == "m2m":
+        lines.append(f"AUDIENCE={client.api_grants[0].api if client.api_grants else ''}")
+    return lines
+
+
+def filled(snippet: Snippet, client: Client, issuer: str) -> str:
+    """Placeholders are @NAME@, which none of the languages uses."""
+    text = files("innkeeper.server.cli").joinpath("snippets", snippet.file).read_text(encoding="utf-8")
+    values = {
+        "@ISSUER@": issuer,
+        "@CLIENT_ID@": client.client_id,
+        "@CALLBACK@": next(iter(client.redirect_uris), ""),
+    }
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
+    return text
