@@ -75,7 +75,7 @@ async def open_services(
     events: EventSink | None = None,
     grants: Sequence[GrantType] = GRANTS,
 ) -> Services:
-    """Claims the database for this issuer and master secret, and loads what every request reads. Raises `StartRefused`."""
+    """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`."""
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     seals = Seals(master, settings.issuer, entropy.random)
     await _claim(settings, store, master, clock)

@@ -113,7 +113,14 @@ def _check_issuer(issuer: str) -> None:
         _ = parts.port
     except ValueError as error:
         raise SettingsRefused(f"issuer: {error}") from error
-    if parts.query or parts.fragment or "?" in issuer or "#" in issuer or parts.username is not None or not host:
+    if (
+        parts.query
+        or parts.fragment
+        or "?" in issuer
+        or "#" in issuer
+        or parts.username is not None
+        or not host
+    ):
         raise SettingsRefused("issuer: an URL of scheme, host, optional port and path, nothing else")
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         raise SettingsRefused("issuer: plain http is for this machine only; use https")
@@ -136,4 +143,6 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str]) -> dict[s
 
 
 LISTS = frozenset({"trusted_proxies"})
-NOT_SETTINGS = frozenset({"INNKEEPER_MASTER_SECRET", "INNKEEPER_DATA", "INNKEEPER_FORBID_SKIPS", "INNKEEPER_CONFIG"})
+NOT_SETTINGS = frozenset(
+    {"INNKEEPER_MASTER_SECRET", "INNKEEPER_DATA", "INNKEEPER_FORBID_SKIPS", "INNKEEPER_CONFIG"}
+)

@@ -131,7 +131,9 @@ def answer(target: Target, parameters: list[tuple[str, str]], services: Services
         parameters = [*parameters, ("state", target.state)]
     mode = response_modes.named(target.response_mode)
     assert mode is not None
-    return Redirect(location=mode.location(target.redirect_uri, [*parameters, ("iss", services.settings.issuer)]))
+    return Redirect(
+        location=mode.location(target.redirect_uri, [*parameters, ("iss", services.settings.issuer)])
+    )
 
 
 async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> str | None:
@@ -147,7 +149,9 @@ async def _complete(pending: Pending, issue: Issue, browser: Browser, services: 
         grant_id=grant.grant_id,
         scope=str(issue.scope),
     )
-    outcome = await services.store.codes.issue(code, grant, attempt=new_attempt(services.entropy), events=[event])
+    outcome = await services.store.codes.issue(
+        code, grant, attempt=new_attempt(services.entropy), events=[event]
+    )
     if not isinstance(outcome, Done):
         return None
     services.events.emit(event)

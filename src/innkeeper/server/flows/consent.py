@@ -29,7 +29,9 @@ async def view(handle: str, browser: Browser, services: Services) -> Pending | a
     return await authorize.advance(interaction, browser, services)
 
 
-async def allow(handle: str, ticked: Collection[str], browser: Browser, services: Services) -> authorize.Outcome:
+async def allow(
+    handle: str, ticked: Collection[str], browser: Browser, services: Services
+) -> authorize.Outcome:
     """Remembers what was ticked of what was missing, then goes on."""
     pending = await view(handle, browser, services)
     if not isinstance(pending, Pending):

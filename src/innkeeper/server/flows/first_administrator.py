@@ -54,7 +54,9 @@ async def create(link: str, chosen: Chosen, address: str, services: Services) ->
         updated_at=now,
         roles=(ADMINISTRATOR,),
     )
-    event = RecordChanged(at=now, ip=address, kind="user", id=user.user_id, change="first administrator created")
+    event = RecordChanged(
+        at=now, ip=address, kind="user", id=user.user_id, change="first administrator created"
+    )
     outcome = await services.store.links.create_first_administrator(
         found.key,
         user,

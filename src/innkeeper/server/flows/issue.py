@@ -64,7 +64,7 @@ def finish(prepared: Prepared, services: Services) -> TokenResponse:
     token = prepared.opaque_text or _signed_access_token(prepared, services)
     return TokenResponse(
         access_token=token,
-        token_type="Bearer",  # noqa: S106 - the type's name
+        token_type="Bearer",
         expires_in=int(authorization.access_token_lifetime.total_seconds()),
         scope=str(authorization.scope),
         id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),

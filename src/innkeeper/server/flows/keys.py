@@ -62,9 +62,7 @@ class KeyRing:
         return self._published
 
 
-def new_record(
-    alg: str, seals: Seals, *, published_at: datetime, activates_at: datetime
-) -> SigningKeyRecord:
+def new_record(alg: str, seals: Seals, *, published_at: datetime, activates_at: datetime) -> SigningKeyRecord:
     """A fresh key; its id is its thumbprint (RFC 7638)."""
     private = jwk.generate(alg)
     key = jwk.load(private, alg=alg)

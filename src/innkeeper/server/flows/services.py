@@ -23,12 +23,12 @@ class Clock(Protocol):
 class Passwords(Protocol):
     """The bounded pool that hashes off the event loop. Raises `Busy` when its queue is full."""
 
-    async def verify(self, hash: str | None, password: str) -> bool:
+    async def verify(self, hash: str | None, password: str) -> bool:  # noqa: A002
         """Against a dummy hash of the same cost when there is none, so that time tells nothing."""
         ...
 
     async def hash(self, password: str) -> str: ...
-    def needs_rehash(self, hash: str) -> bool: ...
+    def needs_rehash(self, hash: str) -> bool: ...  # noqa: A002
 
 
 class EventSink(Protocol):

@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 
-from innkeeper.oauth.errors import InvalidGrant, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
+from innkeeper.oauth.errors import (
+    InvalidGrant,
+    InvalidRequest,
+    OAuthError,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import issue
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -17,7 +23,14 @@ from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
-from innkeeper.server.model.events import CodeBurnt, CodeRedeemed, CodeReplayed, Event, TokenIssued, TokenRefused
+from innkeeper.server.model.events import (
+    CodeBurnt,
+    CodeRedeemed,
+    CodeReplayed,
+    Event,
+    TokenIssued,
+    TokenRefused,
+)
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.authorize import MAY_REPEAT
@@ -120,7 +133,11 @@ async def _read(lookup: Lookup, services: Services) -> Evidence:
 
 
 async def _commit(
-    consumption: Consumption, prepared: issue.Prepared, request: TokenRequest, attempt: Attempt, services: Services
+    consumption: Consumption,
+    prepared: issue.Prepared,
+    request: TokenRequest,
+    attempt: Attempt,
+    services: Services,
 ) -> bool:
     """The one transition. False: decide again. Raises `InvalidGrant` when another attempt was first."""
     if not isinstance(consumption, RedeemCode):
@@ -132,7 +149,9 @@ async def _commit(
         now=prepared.now,
         epochs=consumption.epochs,
         access_token=prepared.opaque,
-        redeemed=[CodeRedeemed(**common, grant_id=consumption.grant_id, scope=str(prepared.authorization.scope))],
+        redeemed=[
+            CodeRedeemed(**common, grant_id=consumption.grant_id, scope=str(prepared.authorization.scope))
+        ],
         replayed=[CodeReplayed(**common, grant_id=consumption.grant_id)],
     )
     match outcome:
@@ -149,7 +168,12 @@ async def _commit(
 
 
 async def _commit_refusal(
-    refusal: Refusal, request: TokenRequest, client: Client, attempt: Attempt, services: Services, now: datetime
+    refusal: Refusal,
+    request: TokenRequest,
+    client: Client,
+    attempt: Attempt,
+    services: Services,
+    now: datetime,
 ) -> None:
     """Before the answer leaves: a crash after it must not leave the code alive."""
     match refusal.consumption:
@@ -164,8 +188,6 @@ async def _commit_refusal(
             pass
 
 
-
-
 def _common(request: TokenRequest, now: datetime, authorization: Authorization) -> dict[str, Any]:
     return {
         "at": now,
@@ -176,7 +198,9 @@ def _common(request: TokenRequest, now: datetime, authorization: Authorization) 
     }
 
 
-def _issued(grant: GrantType, consumption: Consumption, prepared: issue.Prepared, request: TokenRequest) -> Event:
+def _issued(
+    grant: GrantType, consumption: Consumption, prepared: issue.Prepared, request: TokenRequest
+) -> Event:
     authorization = prepared.authorization
     common = _common(request, prepared.now, authorization)
     if isinstance(consumption, RedeemCode):

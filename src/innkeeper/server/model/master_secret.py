@@ -7,7 +7,9 @@ import msgspec
 from innkeeper.jose.hashes import hkdf
 from innkeeper.server.model.secret import Secret
 
-Purpose = Literal["interaction", "csrf", "at-rest", "refresh-mac", "upstream-state", "master-check", "throttle"]
+Purpose = Literal[
+    "interaction", "csrf", "at-rest", "refresh-mac", "upstream-state", "master-check", "throttle"
+]
 
 
 class MasterKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,5 +34,7 @@ class MasterSecret(msgspec.Struct, frozen=True, kw_only=True):
         wanted = self.current.key_id if key_id is None else key_id
         for key in self.ring:
             if key.key_id == wanted:
-                return hkdf(key.value.reveal(), info=b"innkeeper|" + purpose.encode() + b"|" + issuer.encode())
+                return hkdf(
+                    key.value.reveal(), info=b"innkeeper|" + purpose.encode() + b"|" + issuer.encode()
+                )
         return None

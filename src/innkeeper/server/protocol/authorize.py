@@ -70,7 +70,9 @@ def client_id_of(parameters: Parameters) -> str:
         )
     client_id = parameters.get("client_id")
     if client_id is None:
-        raise UntrustedRequest("missing_client_id", "The request has no client_id.", "Add the client_id of your app.")
+        raise UntrustedRequest(
+            "missing_client_id", "The request has no client_id.", "Add the client_id of your app."
+        )
     return client_id
 
 
@@ -96,7 +98,9 @@ def locate(parameters: Parameters, client: Client | None) -> Target:
 def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
     if "redirect_uri" in parameters.repeated:
         raise UntrustedRequest(
-            "repeated_redirect_uri", "redirect_uri was sent more than once.", "Send redirect_uri exactly once."
+            "repeated_redirect_uri",
+            "redirect_uri was sent more than once.",
+            "Send redirect_uri exactly once.",
         )
     sent = parameters.get("redirect_uri")
     if sent is None:
@@ -104,7 +108,9 @@ def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
         is_openid = "openid" in (parameters.get("scope") or "").split()
         if len(client.redirect_uris) != 1 or is_openid:
             raise UntrustedRequest(
-                "missing_redirect_uri", "The request has no redirect_uri.", "Add one of the app's redirect URIs."
+                "missing_redirect_uri",
+                "The request has no redirect_uri.",
+                "Add one of the app's redirect URIs.",
             )
         return None
     if not redirect_uri.matches(sent, client.redirect_uris, loopback_port_free=client.type == "native"):
@@ -121,7 +127,11 @@ def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
 def _answerable_mode(parameters: Parameters) -> str:
     """The mode for answers; an impossible one is reported in the response type's default mode."""
     wanted = parameters.get("response_mode")
-    if wanted is not None and "response_mode" not in parameters.repeated and response_modes.named(wanted) is not None:
+    if (
+        wanted is not None
+        and "response_mode" not in parameters.repeated
+        and response_modes.named(wanted) is not None
+    ):
         return wanted
     return "query"
 
@@ -258,7 +268,9 @@ def validate(
     )
 
 
-def api_named(parameters: Parameters, registry: RegistrySnapshot, *, default_audience: str | None) -> Api | None:
+def api_named(
+    parameters: Parameters, registry: RegistrySnapshot, *, default_audience: str | None
+) -> Api | None:
     """The API that `audience` or `resource` (RFC 8707) names; one API per access token. Raises `InvalidTarget`."""
     named = {value for name, value in parameters.pairs if name in ("audience", "resource") and value}
     if not named and default_audience is not None:

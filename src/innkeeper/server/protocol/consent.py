@@ -29,7 +29,11 @@ def remembered(consents: Sequence[Consent], api: Api | None, now: datetime) -> S
 def was_answered(consents: Sequence[Consent], api: Api | None, asked: Scope) -> bool:
     """The very same request was answered before with something left out: it is not asked again (asked once)."""
     identifier = api.identifier if api is not None else None
-    return any(consent.api == identifier and Scope(consent.answered) == asked for consent in consents if consent.answered)
+    return any(
+        consent.api == identifier and Scope(consent.answered) == asked
+        for consent in consents
+        if consent.answered
+    )
 
 
 def by_api(scope: Scope, api: Api | None) -> list[tuple[ApiIdentifier | None, Scope]]:

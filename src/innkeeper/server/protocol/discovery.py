@@ -1,4 +1,4 @@
-"""Discovery (RFC 8414, OIDC Discovery §3): everything in it is derived from the registries, so it cannot promise more."""
+"""Discovery (RFC 8414, OIDC Discovery §3): derived from the registries, so it cannot promise more than there is."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,9 @@ from innkeeper.server.protocol.tokens import user_claims
 TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash")
 
 
-def metadata(issuer: str, grants: Sequence[GrantType], ui_locales: Sequence[str]) -> AuthorizationServerMetadata:
+def metadata(
+    issuer: str, grants: Sequence[GrantType], ui_locales: Sequence[str]
+) -> AuthorizationServerMetadata:
     """For this issuer; the endpoints are below it whatever host a request came by."""
     base = issuer.removesuffix("/")
     return AuthorizationServerMetadata(

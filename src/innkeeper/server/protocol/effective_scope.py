@@ -15,7 +15,7 @@ NOT_FOR_MACHINES: Final = Scope((*OIDC_SCOPES, "offline_access"))
 
 
 def requested(scope: Scope | None, api: Api | None) -> Scope:
-    """What is asked for; without `scope`, the API's defaults (RFC 6749 §3.3). Unknown names are dropped (OIDC §3.1.2.1)."""
+    """What is asked for; without `scope`, the API's defaults (RFC 6749 §3.3). Unknown words are dropped (OIDC Core)."""
     if scope is None:
         return Scope(api.default_scope if api is not None else ())
     known = Scope(api.scope_values) if api is not None else Scope()
@@ -44,7 +44,9 @@ def permissions(user: User, api: Api, roles: Mapping[str, Role]) -> Scope:
     return Scope(p.scope for p in (*by_role, *user.permissions) if p.api == api.identifier)
 
 
-def grantable(wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]) -> Scope:
+def grantable(
+    wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]
+) -> Scope:
     """Of what is wanted, what this person can give this client, consent apart."""
     oidc = wanted & Scope(OIDC_SCOPES)
     if api is None:

@@ -119,7 +119,9 @@ def _step(
     return Issue(scope=granted, asked=asked)
 
 
-def _must_authenticate(request: AuthorizationRequest, session: Session, progress: Progress, now: datetime) -> bool:
+def _must_authenticate(
+    request: AuthorizationRequest, session: Session, progress: Progress, now: datetime
+) -> bool:
     """Asked once per interaction: otherwise max_age=0 would ask for ever."""
     just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
     if just_now:

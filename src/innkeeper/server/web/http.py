@@ -24,7 +24,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
 
     def header(self, name: bytes) -> str | None:
-        """The only value of a header; None when absent. Of several the first, so ask `header_values` where it matters."""
+        """The first value of a header; None when absent. Where several matter, ask `header_values`."""
         for key, value in self.headers:
             if key == name:
                 return value.decode("latin-1")

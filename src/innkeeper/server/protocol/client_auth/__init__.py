@@ -11,7 +11,11 @@ from innkeeper.server.protocol.client_auth.client_secret_basic import ClientSecr
 from innkeeper.server.protocol.client_auth.client_secret_post import ClientSecretPost
 from innkeeper.server.protocol.client_auth.none import NoAuthentication
 
-CLIENT_AUTH_METHODS: tuple[ClientAuthMethod, ...] = (ClientSecretBasic(), ClientSecretPost(), NoAuthentication())
+CLIENT_AUTH_METHODS: tuple[ClientAuthMethod, ...] = (
+    ClientSecretBasic(),
+    ClientSecretPost(),
+    NoAuthentication(),
+)
 _BY_NAME = {method.name: method for method in CLIENT_AUTH_METHODS}
 
 # One text for an unknown client, a wrong secret and a wrong method: nothing to learn from trying (R-CA5).
@@ -20,7 +24,9 @@ REFUSED = "Client authentication failed."
 
 def identify(authorization: Sequence[str], form: Parameters) -> Presented:
     """Who the request says it is. Two methods at once are `invalid_request` (RFC 6749 §2.3)."""
-    found = [presented for method in CLIENT_AUTH_METHODS if (presented := method.present(authorization, form))]
+    found = [
+        presented for method in CLIENT_AUTH_METHODS if (presented := method.present(authorization, form))
+    ]
     if len(found) > 1:
         raise InvalidRequest("More than one client authentication method was used.")
     if not found:
@@ -31,7 +37,12 @@ def identify(authorization: Sequence[str], form: Parameters) -> Presented:
 def verify(presented: Presented, client: Client | None, *, origin: str | None, now: datetime) -> Client:
     """The client, if this is its registered method and it proves itself. Raises `OAuthError`."""
     proved = _BY_NAME[presented.method].proves(presented, client, now)
-    if client is None or not proved or client.token_endpoint_auth_method != presented.method or not client.is_enabled:
+    if (
+        client is None
+        or not proved
+        or client.token_endpoint_auth_method != presented.method
+        or not client.is_enabled
+    ):
         raise InvalidClient(REFUSED, detail=_reason(presented, client))
     if presented.secret is not None and origin is not None:
         raise InvalidRequest(

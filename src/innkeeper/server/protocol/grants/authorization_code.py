@@ -66,7 +66,11 @@ def _wrong_presentation(form: Parameters, code: AuthorizationCode) -> str | None
         return "redirect_uri is not the one of the authorization request."
     verifier = form.get("code_verifier")
     if code.code_challenge is None:
-        return "code_verifier came although the authorization request had no code_challenge." if verifier else None
+        return (
+            "code_verifier came although the authorization request had no code_challenge."
+            if verifier
+            else None
+        )
     if verifier is None:
         return "code_verifier is missing."
     if not pkce.verify(verifier, code.code_challenge):
@@ -79,11 +83,15 @@ def _authorization(evidence: CodeAndGrant, context: Context) -> Authorization | 
     grant, user, client = evidence.grant, evidence.user, context.client
     api = context.registry.apis.get(grant.api) if grant.api is not None else None
     if user is None or not is_live(_standing(evidence, client)) or (grant.api is not None and api is None):
-        return Refusal(error=InvalidGrant(REFUSED, detail="the person, the app, the consent or the API has ended"))
+        return Refusal(
+            error=InvalidGrant(REFUSED, detail="the person, the app, the consent or the API has ended")
+        )
     scope = effective_scope.grantable(
         Scope(grant.scope), api=api, client=client, user=user, roles=context.registry.roles
     )
-    lifetime = timedelta(seconds=context.userinfo_access_token_s) if api is None else api.access_token_lifetime
+    lifetime = (
+        timedelta(seconds=context.userinfo_access_token_s) if api is None else api.access_token_lifetime
+    )
     return Authorization(
         client=client,
         user=user,

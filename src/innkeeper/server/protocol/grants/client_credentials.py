@@ -28,7 +28,11 @@ class ClientCredentials:
         asked = form.get("scope")
         scope = for_machine(None if asked is None else Scope.parse(asked), api=api, client=context.client)
         return Authorization(
-            client=context.client, user=None, api=api, scope=scope, access_token_lifetime=api.access_token_lifetime
+            client=context.client,
+            user=None,
+            api=api,
+            scope=scope,
+            access_token_lifetime=api.access_token_lifetime,
         )
 
     def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:

@@ -10,7 +10,7 @@ class Query:
     name = "query"
 
     def location(self, redirect_uri: str, parameters: Sequence[tuple[str, str]]) -> str:
-        """Keeps a query that was registered with the URI (RFC 6749 §3.1.2). Spaces are %20, which every parser reads."""
+        """Keeps a query that was registered with the URI (§3.1.2). Spaces are %20, which every parser reads."""
         joiner = "&" if "?" in redirect_uri else "?"
         added = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters)
         return redirect_uri + joiner + added

@@ -25,7 +25,9 @@ def browser_of(request: Request, services: Services) -> Browser:
 
 def see_other(location: str) -> Response:
     """303, never 307: the credentials that were posted here go nowhere else (RFC 9700 §4.12)."""
-    return Response(status=303, headers=((b"location", location.encode("ascii")), (b"cache-control", b"no-store")))
+    return Response(
+        status=303, headers=((b"location", location.encode("ascii")), (b"cache-control", b"no-store"))
+    )
 
 
 def follow(outcome: flow.Outcome, browser: Browser, services: Services) -> Response:

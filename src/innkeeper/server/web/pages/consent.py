@@ -10,6 +10,7 @@ from innkeeper.server.flows.browser import Browser
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api
 from innkeeper.server.protocol.interaction import AskConsent
+from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages import forms
 from innkeeper.server.web.pages.browsing import browser_of, follow
@@ -17,7 +18,6 @@ from innkeeper.server.web.pages.failures import page_on_failure
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.notices import start_from_your_app
 from innkeeper.server.web.pages.screens import ConsentPage, ScopeChoice, ScopeGroup
-from innkeeper.server.web.wire.authorize import decoded
 
 FORM = "consent"
 
@@ -25,7 +25,7 @@ FORM = "consent"
 @page_on_failure
 async def show(request: Request, services: Services) -> Response:
     """The question, or what comes next when there is none any more."""
-    handle = decoded(request.query).get("interaction")
+    handle = from_link(request.query).get("interaction")
     if handle is None:
         return start_from_your_app(request, services)
     browser = browser_of(request, services)

@@ -12,13 +12,13 @@ from innkeeper.server.flows.interaction import Interaction, InteractionExpired, 
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.web.answers import RETRY_AFTER
 from innkeeper.server.web.http import Endpoint, Request, Response
 from innkeeper.server.web.pages import wording
 from innkeeper.server.web.pages.forms import FormRefused
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import ErrorPage
 from innkeeper.server.web.pages.wording import Wording
-from innkeeper.server.web.wire.answers import RETRY_AFTER
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,14 @@ def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitab
             return await endpoint(request, services)
         except InteractionExpired as expired:
             return failed(await _expired(expired.interaction, services), request, services)
-        except (UntrustedRequest, InteractionRefused, FormRefused, InvalidRequest, Busy, StoreUnavailable) as error:
+        except (
+            UntrustedRequest,
+            InteractionRefused,
+            FormRefused,
+            InvalidRequest,
+            Busy,
+            StoreUnavailable,
+        ) as error:
             return failed(_failure(error), request, services)
 
     return guarded
@@ -76,7 +83,11 @@ def _failure(error: Exception) -> Failure:
     match error:
         case UntrustedRequest():
             return Failure(
-                status=400, wording=wording.LINK_DOES_NOT_WORK, error=error.code, cause=error.cause, fix=error.fix
+                status=400,
+                wording=wording.LINK_DOES_NOT_WORK,
+                error=error.code,
+                cause=error.cause,
+                fix=error.fix,
             )
         case InteractionRefused():
             return Failure(

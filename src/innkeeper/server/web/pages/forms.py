@@ -3,15 +3,17 @@
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.services import Services
 from innkeeper.server.web import csrf
+from innkeeper.server.web.bodies import form
 from innkeeper.server.web.http import Request
-from innkeeper.server.web.wire.bodies import form
 
 
 class FormRefused(Exception):
     """Not from our page, or not from this browser: 403, and nothing is done."""
 
 
-def fields_of(request: Request, services: Services, *, name: str, browser: str | None, bound_by: str) -> Parameters:
+def fields_of(
+    request: Request, services: Services, *, name: str, browser: str | None, bound_by: str
+) -> Parameters:
     """The fields of the form `name`, whose token is bound to the value of its field `bound_by`.
 
     Raises `FormRefused`, `InvalidRequest`.

@@ -2,13 +2,13 @@
 
 from innkeeper.server.flows import first_administrator as flow
 from innkeeper.server.flows.services import Services
+from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages import forms, wording
 from innkeeper.server.web.pages.browsing import browser_of
 from innkeeper.server.web.pages.failures import Failure, failed, page_on_failure
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import NoticePage, SetupPage
-from innkeeper.server.web.wire.authorize import decoded
 
 FORM = "setup"
 # The link itself is the secret of this form: nobody else can have its token.
@@ -18,7 +18,7 @@ NO_BROWSER = "one-time link"
 @page_on_failure
 async def show(request: Request, services: Services) -> Response:
     """The form, while the link works."""
-    link = decoded(request.query).get("link") or ""
+    link = from_link(request.query).get("link") or ""
     try:
         await flow.find(link, services)
     except flow.LinkRefused:

@@ -8,6 +8,7 @@ from innkeeper.server.flows import sign_in as flow
 from innkeeper.server.flows.browser import Browser
 from innkeeper.server.flows.services import Services
 from innkeeper.server.web import cookies
+from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages import forms
 from innkeeper.server.web.pages.browsing import browser_of, follow
@@ -15,7 +16,6 @@ from innkeeper.server.web.pages.failures import page_on_failure
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.notices import start_from_your_app
 from innkeeper.server.web.pages.screens import SignInPage
-from innkeeper.server.web.wire.authorize import decoded
 
 FORM = "sign-in"
 
@@ -23,7 +23,7 @@ FORM = "sign-in"
 @page_on_failure
 async def show(request: Request, services: Services) -> Response:
     """The form; opened without a pending request it says where to start (R-LG12)."""
-    query = decoded(request.query)
+    query = from_link(request.query)
     handle = query.get("interaction")
     if handle is None:
         return start_from_your_app(request, services)

@@ -25,7 +25,9 @@ def paths() -> tuple[str, ...]:
 async def file(request: Request, services: Services) -> Response:
     """The file of this exact path."""
     name = request.path.removeprefix(STATIC_PATH)
-    return Response(headers=((b"content-type", _TYPES[name[name.rindex(".") :]]), _FOREVER), body=_content(name))
+    return Response(
+        headers=((b"content-type", _TYPES[name[name.rindex(".") :]]), _FOREVER), body=_content(name)
+    )
 
 
 @cache

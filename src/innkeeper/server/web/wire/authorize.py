@@ -1,19 +1,18 @@
 """GET and POST /authorize (RFC 6749 §3.1, OIDC Core §3.1.2.1)."""
 
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
-from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import authorize as flow
 from innkeeper.server.flows.services import Services
+from innkeeper.server.web.bodies import form, from_link, undecodable
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages.browsing import browser_of, follow, see_other
 from innkeeper.server.web.pages.failures import page_on_failure
-from innkeeper.server.web.wire.bodies import form
 
 
 @page_on_failure
 async def authorize(request: Request, services: Services) -> Response:
     """By GET: the road of every sign-in begins here."""
-    parameters = decoded(request.query)
+    parameters = from_link(request.query)
     browser = browser_of(request, services)
     return follow(await flow.begin(parameters, browser, services), browser, services)
 
@@ -24,7 +23,7 @@ async def post(request: Request, services: Services) -> Response:
     try:
         parameters = form(request)
     except InvalidRequest as error:
-        raise _undecodable(error) from error
+        raise undecodable(error) from error
     if request.query:
         raise UntrustedRequest(
             "parameters_in_two_places",
@@ -33,17 +32,3 @@ async def post(request: Request, services: Services) -> Response:
         )
     await flow.find_target(parameters, services)
     return see_other("/authorize?" + request.body.decode("ascii"))
-
-
-def decoded(query: bytes) -> Parameters:
-    """A query that a browser brought. Raises `UntrustedRequest`."""
-    try:
-        return Parameters.from_query(query)
-    except InvalidRequest as error:
-        raise _undecodable(error) from error
-
-
-def _undecodable(error: InvalidRequest) -> UntrustedRequest:
-    return UntrustedRequest(
-        "undecodable", f"The parameters cannot be read: {error.description}", "Send them form-encoded, in UTF-8."
-    )

@@ -1,8 +1,8 @@
 """/healthz: the process answers. /readyz: it could make a write durable."""
 
 from innkeeper.server.flows.services import Services
+from innkeeper.server.web.answers import secret_json
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.wire.answers import secret_json
 
 
 async def healthz(request: Request, services: Services) -> Response:

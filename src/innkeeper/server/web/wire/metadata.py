@@ -5,9 +5,9 @@ from typing import Final
 from innkeeper.server.flows.services import Services
 from innkeeper.server.protocol import discovery
 from innkeeper.server.web import cors
+from innkeeper.server.web.answers import public_document
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages.locale import LOCALES
-from innkeeper.server.web.wire.answers import public_document
 
 # Short against the day that a key is published before it signs.
 MAX_AGE_S: Final = 300

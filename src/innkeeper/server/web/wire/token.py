@@ -5,10 +5,10 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.services import Services
 from innkeeper.server.flows.token import TokenRequest, exchange
 from innkeeper.server.protocol import client_auth
-from innkeeper.server.web.wire.origins import allowed_for, preflight
+from innkeeper.server.web.answers import refused, secret_json
+from innkeeper.server.web.bodies import form_or_json
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.wire.answers import refused, secret_json
-from innkeeper.server.web.wire.bodies import form_or_json
+from innkeeper.server.web.wire.origins import allowed_for, preflight
 
 
 async def token(request: Request, services: Services) -> Response:

@@ -6,10 +6,10 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import userinfo as flow
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
+from innkeeper.server.web.answers import secret_json
+from innkeeper.server.web.bodies import FORM, form
 from innkeeper.server.web.cors import for_origin
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.wire.answers import secret_json
-from innkeeper.server.web.wire.bodies import FORM, form
 from innkeeper.server.web.wire.origins import allowed_for, is_registered, preflight
 
 
@@ -19,7 +19,9 @@ async def userinfo(request: Request, services: Services) -> Response:
     try:
         token = _token(request)
         if token is None:
-            response = secret_json({}, status=401).with_headers((b"www-authenticate", challenge(None).encode()))
+            response = secret_json({}, status=401).with_headers(
+                (b"www-authenticate", challenge(None).encode())
+            )
         else:
             claims, client = await flow.claims(token, services)
             response = secret_json(claims)

@@ -1,8 +1,8 @@
-"""What machines send: a form or a flat JSON object of strings, in the body and nowhere else (RFC 6749 §3.2, R-EP3)."""
+"""What is sent to us: forms, flat JSON objects of strings, links."""
 
 from typing import Final
 
-from innkeeper.oauth.errors import InvalidRequest
+from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.web.http import Request
 
@@ -11,7 +11,10 @@ JSON: Final = "application/json"
 
 
 def form_or_json(request: Request) -> Parameters:
-    """Raises `InvalidRequest`. Parameters in the query are refused: they end in logs and histories."""
+    """What machines send (RFC 6749 §3.2). Raises `InvalidRequest`.
+
+    Parameters in the query are refused: they end in logs and histories.
+    """
     if request.query:
         raise InvalidRequest("Parameters belong in the body, not in the query.")
     media_type = _media_type(request)
@@ -27,6 +30,23 @@ def form(request: Request) -> Parameters:
     if _media_type(request) != FORM:
         raise InvalidRequest(f"Send the body as {FORM}.")
     return Parameters.from_form(request.body)
+
+
+def from_link(query: bytes) -> Parameters:
+    """What a browser brings in a link. Raises `UntrustedRequest`: nobody has been located yet."""
+    try:
+        return Parameters.from_query(query)
+    except InvalidRequest as error:
+        raise undecodable(error) from error
+
+
+def undecodable(error: InvalidRequest) -> UntrustedRequest:
+    """Bytes that cannot be read name no client to send an error to."""
+    return UntrustedRequest(
+        "undecodable",
+        f"The parameters cannot be read: {error.description}",
+        "Send them form-encoded, in UTF-8.",
+    )
 
 
 def _media_type(request: Request) -> str:
