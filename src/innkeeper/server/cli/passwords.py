@@ -1,4 +1,4 @@
-"""Passwords reach a command by prompt or stdin, never by arguments, which every user of a machine can read."""
+"""Passwords reach a command by prompt or stdin, never by arguments: every user of a machine sees those."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import uvicorn
 from innkeeper.server import app
 from innkeeper.server.config import Listen, Settings
 from innkeeper.server.flows.services import Services
+from innkeeper.server.jobs.refresh_registry import refresh_registry
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe import diagnostics
 from innkeeper.server.observe.log import EventLog
@@ -66,6 +67,7 @@ async def serve(
         try:
             services = await app.open_services(settings, store, master, events=log)
             started = await prepare(services)
+            await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)
             await Server(config, started).serve(sockets)
         finally:

@@ -1,9 +1,10 @@
-"""`innkeeper token`: client_credentials against the running server (RFC 6749 §4.4), and what the token says."""
+"""`innkeeper token`: client_credentials against the running server (RFC 6749 §4.4), explained."""
 
 from __future__ import annotations
 
 import os
 import sys
+from base64 import b64encode
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -74,15 +75,16 @@ def send(request: Request, secret: str) -> dict[str, Any]:
     """The answer of the token endpoint, or `CommandFailed` with its error."""
     import httpx2
 
-    basic = request.auth_method == "client_secret_basic"
-    # RFC 6749 §2.3.1: both are form-encoded before Basic joins them.
-    credentials = (
-        httpx2.BasicAuth(quote(request.client_id, safe=""), quote(secret, safe="")) if basic else None
-    )
-    form = request.form | ({} if basic else {"client_id": request.client_id, "client_secret": secret})
+    headers, form = {}, dict(request.form)
+    if request.auth_method == "client_secret_basic":
+        # RFC 6749 §2.3.1: both are form-encoded before Basic joins them.
+        pair = f"{quote(request.client_id, safe='')}:{quote(secret, safe='')}"
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    else:
+        form |= {"client_id": request.client_id, "client_secret": secret}
     try:
         with httpx2.Client(trust_env=False, timeout=TIMEOUT_S) as http:
-            response = http.post(request.endpoint, data=form, auth=credentials)
+            response = http.post(request.endpoint, data=form, headers=headers)
         answer = response.json()
     except httpx2.HTTPError as error:
         raise CommandFailed(

@@ -31,12 +31,15 @@ def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> 
 
 
 def grant_types(client_type: ClientType, asked: tuple[str, ...] | None, grants: Grants) -> tuple[str, ...]:
-    """What was asked for, or every grant type that is made for this type of app."""
-    return (
-        asked
-        if asked is not None
-        else tuple(grant.name for grant in grants if client_type in grant.client_types)
-    )
+    """What was asked for, or the one that the type is for.
+
+    A web app may have client_credentials too, but only when somebody says so: its client grant is a ceiling for
+    what people allow it, and would become a permission without them.
+    """
+    if asked is not None:
+        return asked
+    usual = "client_credentials" if client_type == "m2m" else "authorization_code"
+    return tuple(grant.name for grant in grants if grant.name == usual)
 
 
 def origins(

@@ -13,11 +13,9 @@ from innkeeper.server.protocol import key_schedule
 
 
 async def ensure(services: Services) -> None:
-    """Every algorithm has a key that signs and the next one, published ahead; this process knows them."""
+    """Every algorithm has a key that signs and the next one, published ahead."""
     now, lifetimes = services.clock.now(), services.settings.lifetimes
     await rotate_keys.ensure_keys(services.store, services.at_rest, now, lifetimes)
-    if await services.registry.refresh():
-        services.keys.take(services.registry.snapshot.signing_keys.values())
 
 
 async def rotate(services: Services, alg: str | None, *, emergency: bool = False) -> list[SigningKeyRecord]:
