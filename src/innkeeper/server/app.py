@@ -1,6 +1,7 @@
 """The composition root: the only module that knows which store, which clock, which entropy."""
 
 import asyncio
+import gc
 import itertools
 import os
 import time
@@ -16,6 +17,7 @@ from innkeeper.server.flows.password_pool import PasswordPool
 from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Clock, EventSink, Services
+from innkeeper.server.jobs.runner import Runner
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe.log import EventLog
@@ -120,4 +122,19 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
 
 def create_app(services: Services) -> Front:
     """The ASGI application. Its lifespan runs the jobs."""
-    return Front(services.settings, ROUTES, services=services, on_error=on_error)
+    runner = Runner(services)
+
+    async def start() -> Services:
+        if isinstance(services.passwords, PasswordPool):
+            services.passwords.warm()
+        if isinstance(services.store, SqliteStore):
+            services.store.on_foreign_commit(lambda: runner.wake("refresh_registry"))
+        runner.start()
+        # What is alive now stays alive: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        return services
+
+    return Front(
+        services.settings, ROUTES, services=services, startup=start, shutdown=runner.stop, on_error=on_error
+    )
