@@ -27,7 +27,7 @@ from innkeeper.server.storage.interface import Store
 from innkeeper.server.storage.sqlite.store import SqliteStore
 from innkeeper.server.storage.sqlite.store import open_store as open_sqlite
 from innkeeper.server.web.asgi import Front
-from innkeeper.server.web.failing import on_error
+from innkeeper.server.web.pages.failures import reporter
 from innkeeper.server.web.routes import ROUTES
 
 
@@ -136,5 +136,5 @@ def create_app(services: Services) -> Front:
         return services
 
     return Front(
-        services.settings, ROUTES, services=services, startup=start, shutdown=runner.stop, on_error=on_error
+        services.settings, ROUTES, services=services, startup=start, shutdown=runner.stop, on_error=reporter(services)
     )

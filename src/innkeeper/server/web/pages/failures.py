@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from innkeeper.jose import base64url
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
@@ -19,6 +18,7 @@ from innkeeper.server.web.pages.forms import FormRefused
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import ErrorPage
 from innkeeper.server.web.pages.wording import Wording
+from innkeeper.server.web.refusals import Refused, as_json
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +55,8 @@ def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitab
 
 
 def failed(failure: Failure, request: Request, services: Services) -> Response:
-    """The page and the event, under one id."""
-    error_id = base64url.encode(services.entropy.random(9))
+    """The page and the event, under the id that every log line of this request carries."""
+    error_id = request.correlation_id
     services.events.emit(
         RequestFailed(
             at=services.clock.now(),
@@ -120,6 +120,37 @@ def _failure(error: Exception) -> Failure:
                 error="temporarily_unavailable",
                 cause="The store cannot be reached or written, or too many sign-ins wait.",
                 fix="See /readyz and the log. The request can be repeated.",
+            )
+
+
+def reporter(services: Services) -> Callable[[Request, Exception], Response]:
+    """For what goes wrong outside an endpoint: a page where a person looks, JSON everywhere else."""
+
+    def on_error(request: Request, error: Exception) -> Response:
+        if "text/html" not in (request.header(b"accept") or ""):
+            return as_json(request, error)
+        return failed(_outside(error), request, services).with_headers(*getattr(error, "headers", ()))
+
+    return on_error
+
+
+def _outside(error: Exception) -> Failure:
+    match error:
+        case Refused():
+            words = wording.PAGE_NOT_FOUND if error.status == 404 else wording.FORM_REFUSED
+            fix = "Compare the address with the discovery document."
+            return Failure(
+                status=error.status, wording=words, error=error.error, cause=error.description, fix=fix
+            )
+        case Busy() | StoreUnavailable():
+            return _failure(error)
+        case _:
+            return Failure(
+                status=500,
+                wording=wording.SOMETHING_BROKE,
+                error="server_error",
+                cause=f"A bug: {type(error).__name__}.",
+                fix="The log has the traceback under this id. Please report it.",
             )
 
 
