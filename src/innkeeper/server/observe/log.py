@@ -94,6 +94,7 @@ class EventLog:
             if not self._closed:
                 time.sleep(GATHER_S)
             self.flush()
+        self.flush()
 
 
 def write_to_stderr(data: bytes) -> None:
