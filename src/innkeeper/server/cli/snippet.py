@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from importlib.resources import files
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
+from innkeeper.oauth import redirect_uri
 from innkeeper.server.cli import output
 from innkeeper.server.model.client import Client
 
@@ -44,6 +47,11 @@ def show(client: Client, secret: str | None, issuer: str) -> None:
         click.echo()
         output.heading(f"# ---- {snippet.title} ----")
         click.echo(filled(snippet, client, issuer), nl=False)
+    if client.type == "m2m" and not client.api_grants:
+        output.done(
+            "It may ask for nothing yet:"
+            f" `innkeeper app change {client.client_id} --api ID --scope SCOPE` gives it scopes of an API."
+        )
 
 
 def environment(client: Client, secret: str | None, issuer: str) -> list[str]:
@@ -51,6 +59,8 @@ def environment(client: Client, secret: str | None, issuer: str) -> list[str]:
     lines = [f"OIDC_ISSUER={issuer}", f"CLIENT_ID={client.client_id}"]
     if secret is not None:
         lines.append(f"CLIENT_SECRET={secret}")
+    if client.type == "regular_web":
+        lines.append(f"SESSION_SECRET={secrets.token_urlsafe(32)}")
     if client.type == "m2m":
         lines.append(f"AUDIENCE={client.api_grants[0].api if client.api_grants else ''}")
     return lines
@@ -59,10 +69,15 @@ def environment(client: Client, secret: str | None, issuer: str) -> list[str]:
 def filled(snippet: Snippet, client: Client, issuer: str) -> str:
     """Placeholders are @NAME@, which none of the languages uses."""
     text = files("innkeeper.server.cli").joinpath("snippets", snippet.file).read_text(encoding="utf-8")
+    callback = next(iter(client.redirect_uris), "")
+    origin = redirect_uri.origin_of(callback) or ""
     values = {
         "@ISSUER@": issuer,
         "@CLIENT_ID@": client.client_id,
-        "@CALLBACK@": next(iter(client.redirect_uris), ""),
+        "@CALLBACK@": callback,
+        "@CALLBACK_PATH@": urlsplit(callback).path,
+        "@ORIGIN@": origin,
+        "@PORT@": str(urlsplit(callback).port or 8000),
     }
     for placeholder, value in values.items():
         text = text.replace(placeholder, value)
