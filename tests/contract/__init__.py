@@ -1,0 +1,1 @@
+"""What every member of a family obeys: one suite, run against each of them."""

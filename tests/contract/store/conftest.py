@@ -1,0 +1,55 @@
+"""The stores that obey the contract, and the ways in which rivals meet in one of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from innkeeper.server.storage.memory import MemoryStore
+from innkeeper.server.storage.sqlite import SqliteStore, open_store
+from tests.contract.store.builders import AnyStore, World
+from tests.contract.store.rivals import Rivals
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "innkeeper.sqlite"
+
+
+@pytest.fixture
+async def sqlite_store(database: Path) -> AsyncIterator[SqliteStore]:
+    store = open_store(database)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[AnyStore]:
+    """Every test that takes it is run against every backend."""
+    store: AnyStore = MemoryStore() if request.param == "memory" else open_store(database)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def world(store: AnyStore) -> World:
+    return await World(store).build()
+
+
+@pytest.fixture
+async def sqlite_world(sqlite_store: SqliteStore) -> World:
+    return await World(sqlite_store).build()
+
+
+@pytest.fixture(params=["memory", "memory-threads", "sqlite", "sqlite-two-writers"])
+async def rivals(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[Rivals]:
+    """One state and several ways to it: tasks of one loop, threads, two writers on one file."""
+    stores: list[AnyStore] = [MemoryStore()] if request.param.startswith("memory") else [open_store(database)]
+    if request.param == "sqlite-two-writers":
+        stores.append(open_store(database, role="command"))
+    world = await World(stores[0]).build()
+    yield Rivals(world=world, stores=stores, in_threads=request.param == "memory-threads")
+    for opened in stores:
+        await opened.close()
