@@ -81,11 +81,11 @@ async def open_services(
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     seals = Seals(master, settings.issuer, entropy.random)
     await _claim(settings, store, master, clock)
-    registry = Registry(store, await store.registry.snapshot())
     # Stored keys outlive a change of the dev server's port: they are sealed for the database, not for its issuer.
     at_rest = Seals(master, "", entropy.random)
     keys = KeyRing(at_rest)
-    keys.take(registry.snapshot.signing_keys.values())
+    registry = Registry(store, await store.registry.snapshot(), keys.take)
+    keys.take(registry.snapshot)
     return Services(
         settings=settings,
         store=store,

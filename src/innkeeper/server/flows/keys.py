@@ -1,6 +1,5 @@
 """The signing keys of this process: unsealed once, chosen by the clock, published in the JWKS (RFC 7517)."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -10,6 +9,7 @@ from innkeeper.jose.jwks import KeySet
 from innkeeper.jose.jwt import Signer
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.model.identifiers import KeyId
+from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.protocol import key_schedule
 
@@ -27,9 +27,9 @@ class KeyRing:
         self._signers: dict[tuple[KeyId, str], Signer] = {}
         self._published: tuple[frozenset[KeyId], bytes, KeySet] | None = None
 
-    def take(self, records: Iterable[SigningKeyRecord]) -> None:
-        """The records of the registry, whenever they have changed."""
-        self._records = tuple(records)
+    def take(self, registry: RegistrySnapshot) -> None:
+        """The records of the registry, whenever it has changed."""
+        self._records = tuple(registry.signing_keys.values())
         kids = {record.kid for record in self._records}
         self._signers = {named: signer for named, signer in self._signers.items() if named[0] in kids}
         self._published = None

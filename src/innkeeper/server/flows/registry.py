@@ -1,6 +1,7 @@
 """The registry in memory: an immutable snapshot, and a bounded cache of clients (bound of staleness: 1 s)."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from innkeeper.server.model.client import Client
@@ -15,8 +16,12 @@ MAX_UNKNOWN: Final = 1_000
 class Registry:
     """Reads never wait for the store but for a client that is not cached."""
 
-    def __init__(self, store: Store, snapshot: RegistrySnapshot) -> None:
+    def __init__(
+        self, store: Store, snapshot: RegistrySnapshot, tell: Callable[[RegistrySnapshot], None]
+    ) -> None:
+        """`tell` hears every new snapshot, whoever asked for it: the key ring must not miss one."""
         self._store = store
+        self._tell = tell
         self.snapshot = snapshot
         self._clients: OrderedDict[ClientId, Client] = OrderedDict()
         self._unknown: OrderedDict[ClientId, None] = OrderedDict()
@@ -44,6 +49,7 @@ class Registry:
                 self._clients.pop(ClientId(change.id), None)
                 self._unknown.pop(ClientId(change.id), None)
         self.snapshot = await self._store.registry.snapshot()
+        self._tell(self.snapshot)
         return True
 
     def _remember(self, client_id: ClientId, client: Client | None) -> None:

@@ -47,7 +47,7 @@ from innkeeper.server.protocol.grants.base import (
     RedeemCode,
     Refusal,
 )
-from innkeeper.server.storage.outcomes import Redeemed, Replayed, Stale
+from innkeeper.server.storage.outcomes import Burnt, Redeemed, Replayed, Stale
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +74,10 @@ async def _exchange(request: TokenRequest, services: Services) -> issue.TokenRes
         raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     grant = _known_grant(request.form, services.grants)
-    _check_allowed(grant, client)
-    lookup = grant.lookup(request.form)
     attempt = new_attempt(services.entropy)
     for _ in range(MAX_TRIES):
+        _check_allowed(grant, client)
+        lookup = grant.lookup(request.form)
         now = services.clock.now()
         evidence = await _read(lookup, services)
         decision = grant.decide(request.form, evidence, _context(client, services, now))
@@ -182,8 +182,9 @@ async def _commit_refusal(
                 at=now, correlation_id=request.correlation_id, client_id=client.client_id, ip=request.address,
                 grant_id=grant_id,
             )  # fmt: skip
-            await services.store.codes.burn(key, attempt=attempt, now=now, events=[burnt])
-            services.events.emit(burnt)
+            outcome = await services.store.codes.burn(key, attempt=attempt, now=now, events=[burnt])
+            if isinstance(outcome, Burnt):  # not when there was nothing left to burn
+                services.events.emit(burnt)
         case RedeemCode() | Nothing():
             pass
 

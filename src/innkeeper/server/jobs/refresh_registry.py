@@ -5,5 +5,4 @@ from innkeeper.server.flows.services import Services
 
 async def refresh_registry(services: Services) -> None:
     """Clients, APIs, roles and signing keys."""
-    if await services.registry.refresh():
-        services.keys.take(services.registry.snapshot.signing_keys.values())
+    await services.registry.refresh()

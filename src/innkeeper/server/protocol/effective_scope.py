@@ -1,11 +1,12 @@
 """What may be granted: requested and defined and within the client's grant and within the person's permissions."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from innkeeper.oauth.errors import InvalidScope, InvalidTarget
 from innkeeper.oauth.scope import Scope
-from innkeeper.server.model.api import Api
+from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.user import User
@@ -32,7 +33,7 @@ def ceiling(api: Api, client: Client) -> Scope:
     if api.user_access == "none":
         raise InvalidTarget("This API gives no access on behalf of people.")
     if granted is not None:
-        return Scope(granted) & Scope(api.scope_values)
+        return _within(granted, api.scopes)
     if api.user_access == "per_app" or not client.is_first_party:
         raise InvalidTarget("This app has no grant for the API it asked for.")
     return Scope(api.scope_values)
@@ -62,7 +63,7 @@ def for_machine(scope: Scope | None, *, api: Api, client: Client) -> Scope:
     granted = client.scope_for(api.identifier)
     if granted is None:
         raise InvalidTarget("This app has no grant for the API it asked for.")
-    allowed = Scope(granted) & Scope(api.scope_values)
+    allowed = _within(granted, api.scopes)
     if scope is None:
         return allowed
     if scope & NOT_FOR_MACHINES:
@@ -70,3 +71,9 @@ def for_machine(scope: Scope | None, *, api: Api, client: Client) -> Scope:
     if not scope <= allowed:
         raise InvalidScope("The scope goes beyond what this app was granted.")
     return scope
+
+
+@lru_cache(maxsize=1024)
+def _within(granted: tuple[str, ...], defined: tuple[ApiScope, ...]) -> Scope:
+    """Kept, since it is the same for every request of a client until its record or the API's changes."""
+    return Scope(granted) & Scope(scope.value for scope in defined)
