@@ -90,7 +90,7 @@ async def upload_timesheets(request: Request) -> Response:
     entries = await read_json(request, list[OwnedEntry])
     if len(entries) > MAX_UPLOAD:
         raise HTTPException(400, f"more than {MAX_UPLOAD} timesheets at once")
-    return as_json({"uploaded": len(store_of(request).add_all(entries))}, status=201)
+    return as_json({"uploaded": len(store_of(request).add_all(entries))})
 
 
 async def delete_timesheet(request: Request) -> Response:

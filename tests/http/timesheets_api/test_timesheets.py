@@ -61,7 +61,7 @@ async def test_a_machine_uploads_for_many_and_all_or_nothing(
     cron = by(issuer, "timesheets-cron", "batch:upload")
     rows = [{"owner": "erin", **ENTRY}, {"owner": "carl", **ENTRY}]
     uploaded = await api.post("/timesheets/upload", json=rows, headers=cron)
-    assert (uploaded.status_code, uploaded.json()) == (201, {"uploaded": 2})
+    assert (uploaded.status_code, uploaded.json()) == (200, {"uploaded": 2})
     broken = await api.post("/timesheets/upload", json=[rows[0], {**rows[1], "hours": 25}], headers=cron)
     assert broken.status_code == 400
     assert len((await api.get("/timesheets", headers=by(issuer, "erin"))).json()["timesheets"]) == 1
