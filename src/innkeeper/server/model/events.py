@@ -130,13 +130,6 @@ class KeysRotated(Event, frozen=True, kw_only=True):
     kid: str = ""
 
 
-class SessionEnded(Event, frozen=True, kw_only=True):
-    """A browser's session is over."""
-
-    type: ClassVar[str] = "session.ended"
-    sid: str = ""
-
-
 class RequestFailed(Event, frozen=True, kw_only=True):
     """What a person saw as an error page, under the id they were shown."""
 
