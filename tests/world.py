@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from innkeeper.oauth import pkce
 from innkeeper.server import app
 from innkeeper.server.config import Settings
 from innkeeper.server.flows.keys import new_record
+from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Services
 from innkeeper.server.identity.identifiers import identifiers_of
 from innkeeper.server.model.api import Api, ApiScope
@@ -28,6 +30,7 @@ from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
 from innkeeper.server.model.master_secret import MasterKey, MasterSecret
 from innkeeper.server.model.role import Permission, Role
 from innkeeper.server.model.secret import Secret
+from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.model.user import Profile, User
 from innkeeper.server.protocol.grants import GRANTS
 from innkeeper.server.protocol.grants.base import GrantType
@@ -44,6 +47,7 @@ SECRET = "ik_cs_" + "s" * 43
 VERIFIER = "v" * 64
 START = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
+MASTER = MasterSecret(ring=(MasterKey(key_id=1, value=Secret(b"m" * 32)),))
 
 
 class Clock:
@@ -221,6 +225,15 @@ class World:
         await self.services.store.users.replace(changed, identifiers=identifiers_of(changed), events=())
 
 
+@functools.cache
+def _key_records() -> tuple[SigningKeyRecord, ...]:
+    """Made once for all worlds: an RSA key takes longer than most tests."""
+    at_rest = Seals(MASTER, "", os.urandom)
+    return tuple(
+        new_record(alg, at_rest, published_at=START, activates_at=START) for alg in ("ES256", "RS256")
+    )
+
+
 async def a_world(
     store: Store | None = None,
     *,
@@ -233,14 +246,11 @@ async def a_world(
     """Clients, APIs and people of `clients()`, `apis()` and erin, mona, carl; every password is PASSWORD."""
     clock, heard, passwords = Clock(), Heard(), FastPasswords()
     store = MemoryStore() if store is None else store
-    master = MasterSecret(ring=(MasterKey(key_id=1, value=Secret(b"m" * 32)),))
-    opened = await app.open_services(
+    master = MASTER
+    await app.open_services(
         Settings(issuer=issuer, dev=dev, **settings), store, master, clock=clock, events=heard, grants=grants
     )
-    records = [
-        new_record(alg, opened.at_rest, published_at=START, activates_at=START) for alg in ("ES256", "RS256")
-    ]
-    await store.signing_keys.put(records, expected=(), events=())
+    await store.signing_keys.put(_key_records(), expected=(), events=())
     for api in apis():
         await store.apis.create(api, events=())
     await store.roles.create(EMPLOYEE, events=())
