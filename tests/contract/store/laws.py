@@ -9,6 +9,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from innkeeper.jose import base64url
+from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.storage.outcomes import Burnt, Done, Gone, Redeemed, Replayed, Stale
 from tests.contract.store.builders import (
@@ -24,6 +25,7 @@ from tests.contract.store.builders import (
 )
 
 CHUNK = 400
+READ = Scope.parse("read:timesheets")
 
 
 async def a_code_has_one_winner(world: World, *, codes: int = 50, width: int = 2) -> None:
