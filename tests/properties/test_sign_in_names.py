@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
+from string import ascii_letters, digits
 from unicodedata import normalize
 
 from hypothesis import example, given
@@ -12,7 +13,7 @@ from innkeeper.server.identity.identifiers import MAX_CHARS, email_problem, norm
 from innkeeper.server.identity.lockout import address_group
 
 texts = st.text(max_size=300)
-names = st.from_regex(r"[a-zA-Z0-9à-ÿÀ-Ÿ._-]{1,40}", fullmatch=True)
+names = st.text(alphabet=f"{ascii_letters}{digits}._-àéîöüÿßÀÉÎÖÜØø", min_size=1, max_size=40)
 
 
 @given(texts)
@@ -55,10 +56,10 @@ def test_a_username_an_email_and_a_phone_number_never_share_a_normal_form(text: 
 @given(st.text(alphabet="0123456789 ().-/", min_size=1, max_size=40))
 def test_a_phone_number_has_one_form_however_it_is_grouped(text: str) -> None:
     normal = normalise("+" + text)
-    digits = "".join(char for char in text if char.isdigit())
-    if normal is not None and digits:
-        assert normal == f"+{digits}"
-        assert normalise("00" + digits) == normal
+    number = "".join(char for char in text if char.isdigit())
+    if normal is not None and number:
+        assert normal == f"+{number}"
+        assert normalise("00" + number) == normal
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
