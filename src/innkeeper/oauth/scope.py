@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from innkeeper.oauth.errors import InvalidScope
 
 MAX_SCOPE_CHARS: Final = 8 * 1024
 MAX_WORDS: Final = 100
+MAX_REMEMBERED_CHARS: Final = 256
 _WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 class Scope:
     """Immutable. Equal when the words are the same in any order; printed in the order of first appearance."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_text", "_words")
     _words: dict[str, None]
+    _text: str | None
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._words = dict.fromkeys(words)
+        self._text = None
         if len(self._words) > MAX_WORDS:
             raise InvalidScope(f"scope has more than {MAX_WORDS} words")
         for word in self._words:
@@ -35,13 +39,19 @@ class Scope:
         # Sizes first: a hundred thousand words must cost nothing (CVE-2026-4634).
         if len(text) > MAX_SCOPE_CHARS:
             raise InvalidScope(f"scope is longer than {MAX_SCOPE_CHARS} characters")
-        stripped = text.strip(" ")
-        if stripped.count(" ") >= MAX_WORDS:
-            raise InvalidScope(f"scope has more than {MAX_WORDS} words")
-        return cls(stripped.split(" ")) if stripped else EMPTY
+        return _parsed(text) if len(text) <= MAX_REMEMBERED_CHARS else _parsed.__wrapped__(text)
+
+    @classmethod
+    def _of_valid(cls, words: Iterable[str]) -> Scope:
+        """Of words that are in a scope already."""
+        scope = cls()
+        scope._words = dict.fromkeys(words)
+        return scope
 
     def __str__(self) -> str:
-        return " ".join(self._words)
+        if self._text is None:
+            self._text = " ".join(self._words)
+        return self._text
 
     def __repr__(self) -> str:
         return f"Scope.parse({str(self)!r})"
@@ -62,16 +72,25 @@ class Scope:
         return hash(frozenset(self._words))
 
     def __and__(self, other: Scope) -> Scope:
-        return Scope(word for word in self._words if word in other._words)
+        return Scope._of_valid([word for word in self._words if word in other._words])
 
     def __or__(self, other: Scope) -> Scope:
         return Scope((*self._words, *other._words))
 
     def __sub__(self, other: Scope) -> Scope:
-        return Scope(word for word in self._words if word not in other._words)
+        return Scope._of_valid([word for word in self._words if word not in other._words])
 
     def __le__(self, other: Scope) -> bool:
         return self._words.keys() <= other._words.keys()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Scope:
+    """Clients ask for the same few scopes again and again; what is refused is not remembered."""
+    stripped = text.strip(" ")
+    if stripped.count(" ") >= MAX_WORDS:
+        raise InvalidScope(f"scope has more than {MAX_WORDS} words")
+    return Scope(stripped.split(" ")) if stripped else EMPTY
 
 
 EMPTY: Final = Scope()

@@ -60,4 +60,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
     def scope_for(self, api: ApiIdentifier) -> tuple[str, ...] | None:
         """The ceiling granted for this API; None when there is no client grant."""
-        return next((grant.scope for grant in self.api_grants if grant.api == api), None)
+        for grant in self.api_grants:
+            if grant.api == api:
+                return grant.scope
+        return None

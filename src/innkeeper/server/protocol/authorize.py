@@ -32,6 +32,7 @@ from innkeeper.server.protocol import effective_scope, response_modes
 
 MAX_PARAMETERS_BYTES: Final = 6 * 1024
 MAX_NONCE_LENGTH: Final = 1024
+TOO_LARGE: Final = "request_too_large"
 MAX_AGE_LIMIT_S: Final = 10 * 365 * 86_400
 PROMPTS: Final = ("none", "login", "consent")
 MAY_REPEAT: Final = frozenset({"resource"})
@@ -84,6 +85,7 @@ def locate(parameters: Parameters, client: Client | None) -> Target:
             "There is no app with this client_id, or it is disabled.",
             "Compare client_id with `innkeeper app list`.",
         )
+    _check_size(parameters)
     sent = _redirect_uri_sent(parameters, client)
     return Target(
         client=client,
@@ -93,6 +95,19 @@ def locate(parameters: Parameters, client: Client | None) -> Target:
         # A repeated state cannot be trusted to be the client's own, so none is returned.
         state=None if "state" in parameters.repeated else parameters.get("state"),
     )
+
+
+def _check_size(parameters: Parameters) -> None:
+    """The request travels with the browser while a person signs in; what cannot travel out cannot travel back."""
+    total = sum(len(name.encode()) + len(value.encode()) for name, value in parameters.pairs)
+    if total > MAX_PARAMETERS_BYTES:
+        raise too_large(f"The parameters have {total} bytes, {MAX_PARAMETERS_BYTES} can be taken.")
+
+
+def too_large(cause: str) -> UntrustedRequest:
+    """Its page has words of its own."""
+    fix = "Send less: keep what `state` stands for in your app, and send a short key to it."
+    return UntrustedRequest(TOO_LARGE, cause, fix)
 
 
 def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
@@ -160,13 +175,6 @@ def no_request_object(draft: Draft) -> None:
         raise RegistrationNotSupported("The registration parameter is not supported.")
 
 
-def size(draft: Draft) -> None:
-    """The request travels with the browser while a person signs in, so it has to be small."""
-    total = sum(len(name) + len(value.encode()) for name, value in draft.parameters.pairs)
-    if total > MAX_PARAMETERS_BYTES:
-        raise InvalidRequest(f"The parameters are larger than {MAX_PARAMETERS_BYTES} bytes.")
-
-
 def response_type(draft: Draft) -> None:
     """Known, supported, and allowed to this client."""
     wanted = ResponseType.parse(draft.parameters.require("response_type"))
@@ -231,7 +239,6 @@ def max_age(draft: Draft) -> None:
 CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     no_repetition,
     no_request_object,
-    size,
     response_type,
     response_mode,
     code_challenge,

@@ -1,6 +1,5 @@
 """token_endpoint_auth_method=client_secret_basic: HTTP Basic, form-encoded inside (RFC 6749 §2.3.1, RFC 7617)."""
 
-import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,7 +41,7 @@ def _decoded(encoded: str) -> tuple[str, str]:
     if len(encoded) > MAX_HEADER_LENGTH:
         raise InvalidClient("The Authorization header is too long.")
     try:
-        text = base64.b64decode(encoded, validate=True).decode("utf-8")
+        text = binascii.a2b_base64(encoded, strict_mode=True).decode("utf-8")
         client_id, colon, secret = text.partition(":")
         if not colon:
             raise InvalidClient("The Basic credentials have no colon.")
