@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from tests.contract.store.builders import (
 )
 
 
-async def start(world: World, **values: int) -> object:
+async def start(world: World, **values: Any) -> object:
     session = a_session(**values)
     return await world.store.sessions.start(
         session, replaces=None, attempt=an_attempt(), events=(a_change(),)
