@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from innkeeper.jose import base64url
 from innkeeper.server import app
 from innkeeper.server.app import SystemEntropy
 from innkeeper.server.flows.fresh import new_handle
-from innkeeper.server.model.identifiers import HandleKey
-from innkeeper.server.storage.interface import Codes
-from innkeeper.server.storage.outcomes import CodeAndGrant
-from tests.attacks.oracles import is_json_error, is_sound, keeps_secrets, no_row, rows, still_works
+from tests.attacks.oracles import is_json_error, keeps_secrets, no_row, rows, still_works
 from tests.attacks.token_requests import (
-    ENDINGS,
     FOR_API,
     FOR_USERINFO,
     only_code,
@@ -31,7 +25,7 @@ from tests.attacks.token_requests import (
     userinfo,
 )
 from tests.visitor import Visitor
-from tests.world import START, VERIFIER, World, a_world, basic, code_form
+from tests.world import START, VERIFIER, World, a_world, code_form
 
 pytestmark = pytest.mark.anyio
 BOTH_KINDS = pytest.mark.parametrize("kind", [FOR_USERINFO, FOR_API], ids=["opaque", "jwt"])
@@ -54,7 +48,7 @@ async def world_on_disk(tmp_path: Path) -> AsyncIterator[World]:
 
 @BOTH_KINDS
 async def test_CD_01_a_second_redemption_kills_what_the_first_produced(
-    world: World, kind: dict[str, str | None]
+    world: World, kind: dict[str, Any]
 ) -> None:
     code = await Visitor(world).code(**kind)
     token = (await redeem(world, code)).json()["access_token"]
@@ -71,7 +65,7 @@ async def test_CD_01_a_second_redemption_kills_what_the_first_produced(
 
 @BOTH_KINDS
 async def test_CD_01_a_replay_after_the_codes_time_is_still_a_replay(
-    world: World, kind: dict[str, str | None]
+    world: World, kind: dict[str, Any]
 ) -> None:
     code = await Visitor(world).code(**kind)
     token = (await redeem(world, code)).json()["access_token"]
@@ -147,7 +141,7 @@ async def test_CD_07_a_failed_authentication_leaves_the_code_alone(world: World)
     assert (await redeem(world, code)).status_code == 200
 
 
-WRONG: dict[str, dict[str, str | None]] = {
+WRONG: dict[str, dict[str, Any]] = {
     "another verifier": {"code_verifier": "w" * 64},
     "no verifier": {"code_verifier": None},
     "an empty verifier": {"code_verifier": ""},
@@ -159,7 +153,7 @@ WRONG: dict[str, dict[str, str | None]] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 async def test_CD_07_a_wrong_presentation_by_the_right_app_burns_the_code_and_revokes_nothing(
-    world: World, wrong: dict[str, str | None]
+    world: World, wrong: dict[str, Any]
 ) -> None:
     code = await Visitor(world).code()
     before = rows(world)
@@ -173,7 +167,7 @@ async def test_CD_07_a_wrong_presentation_by_the_right_app_burns_the_code_and_re
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 async def test_CD_07_a_wrong_presentation_of_a_redeemed_code_is_an_event_and_nothing_more(
-    world: World, wrong: dict[str, str | None]
+    world: World, wrong: dict[str, Any]
 ) -> None:
     code = await Visitor(world).code()
     token = (await redeem(world, code)).json()["access_token"]
@@ -261,7 +255,7 @@ async def test_CD_07_of_parallel_redemptions_only_the_right_one_may_win(
     world_on_disk: World, seed: int
 ) -> None:
     code = await Visitor(world_on_disk).code()
-    requests: list[tuple[str, dict[str, str | None]]] = [
+    requests: list[tuple[str, dict[str, Any]]] = [
         ("web", {}),
         ("web", {}),
         ("other", {}),
@@ -290,137 +284,6 @@ async def test_CD_07_guessing_verifiers_in_parallel_wins_nothing(world_on_disk: 
     assert winners in ([], [VERIFIER])
 
 
-# ------------------------------------------------------------ CD-08: while the ground moves
-
-
-class ChangesAfterReading:
-    """The codes of a store; once, between the read and the transition, something happens."""
-
-    def __init__(self, codes: Codes, happen: Callable[[], Awaitable[None]]) -> None:
-        self._codes = codes
-        self._happen: Callable[[], Awaitable[None]] | None = happen
-
-    async def read(self, key: HandleKey) -> CodeAndGrant | None:
-        found = await self._codes.read(key)
-        if self._happen is not None:
-            happen, self._happen = self._happen, None
-            await happen()
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._codes, name)
-
-
-@BOTH_KINDS
-@pytest.mark.parametrize("end", ENDINGS)
-async def test_CD_08_after_the_change_the_code_is_worth_nothing(
-    world: World, end: Callable[[World], Awaitable[None]], kind: dict[str, str | None]
-) -> None:
-    code = await Visitor(world).code(**kind)
-    await end(world)
-    answer = await redeem(world, code)
-    is_sound(answer)
-    assert answer.status_code in (400, 401)
-    assert not tables(world).access_tokens
-
-
-@BOTH_KINDS
-@pytest.mark.parametrize("end", ENDINGS)
-async def test_CD_08_a_change_between_reading_and_redeeming_is_noticed(
-    world: World, end: Callable[[World], Awaitable[None]], kind: dict[str, str | None]
-) -> None:
-    code = await Visitor(world).code(**kind)
-    store: Any = world.services.store
-    store.codes = ChangesAfterReading(store.codes, lambda: end(world))
-    answer = await redeem(world, code)
-    is_sound(answer)
-    assert answer.status_code in (400, 401)
-    assert not tables(world).access_tokens
-
-
-@BOTH_KINDS
-@pytest.mark.parametrize("end", ENDINGS)
-async def test_CD_08_after_the_change_the_token_is_worth_nothing(
-    world: World, end: Callable[[World], Awaitable[None]], kind: dict[str, str | None]
-) -> None:
-    token = (await tokens(world, **kind))["access_token"]
-    await end(world)
-    is_json_error(await userinfo(world, token), 401, "invalid_token")
-
-
-async def test_CD_08_an_app_that_loses_the_grant_type_meanwhile_gets_nothing(world: World) -> None:
-    code = await Visitor(world).code()
-    store: Any = world.services.store
-
-    async def lose() -> None:
-        client = await store.clients.get("web")
-        await store.clients.replace(msgspec.structs.replace(client, grant_types=()), events=())
-
-    store.codes = ChangesAfterReading(store.codes, lose)
-    is_json_error(await redeem(world, code), 400, "unauthorized_client")
-    assert not tables(world).access_tokens
-
-
-# ------------------------------------------------------------ CD-10: bodies
-
-
-FORM = "application/x-www-form-urlencoded"
-GOOD = {"grant_type": "authorization_code", "code": "ik_ac_x", "redirect_uri": "https://x.test"}
-BODIES: dict[str, tuple[str, bytes]] = {
-    "multipart": ("multipart/form-data; boundary=b", b"--b\r\n\r\n--b--"),
-    "no type": ("", b"grant_type=authorization_code"),
-    "text": ("text/plain", b"grant_type=authorization_code"),
-    "another charset": (FORM + "; charset=utf-16", b"grant_type=authorization_code"),
-    "latin-1": (FORM + "; charset=iso-8859-1", b"grant_type=authorization_code"),
-    "bytes that are no UTF-8": (FORM, b"grant_type=authorization_code&code=\xff\xfe"),
-    "a broken percent sign": (FORM, b"grant_type=authorization_code&code=%zz"),
-    "a NUL": (FORM, b"grant_type=authorization_code&code=a%00b"),
-    "a repeated code": (FORM, b"grant_type=authorization_code&code=a&code=b"),
-    "a repeated grant_type": (FORM, b"grant_type=client_credentials&grant_type=authorization_code"),
-    "nothing": (FORM, b""),
-    "JSON that ends early": ("application/json", b'{"grant_type": "authorization_code"'),
-    "a JSON list": ("application/json", b'["grant_type"]'),
-    "a JSON number": ("application/json", json.dumps(GOOD | {"code": 1}).encode()),
-    "a JSON null": ("application/json", json.dumps(GOOD | {"code": None}).encode()),
-    "a nested JSON object": ("application/json", json.dumps(GOOD | {"code": {"a": "b"}}).encode()),
-    "a repeated JSON member": ("application/json", b'{"grant_type":"a","grant_type":"b"}'),
-    "deep JSON": ("application/json", b"[" * 20_000),
-    "a JSON text": ("application/json", b'"grant_type=authorization_code"'),
-}
-
-
-@pytest.mark.parametrize(("content_type", "body"), BODIES.values(), ids=BODIES.keys())
-async def test_CD_10_a_body_that_is_no_token_request_is_refused(
-    world: World, content_type: str, body: bytes
-) -> None:
-    headers = basic("web") | ({"content-type": content_type} if content_type else {})
-    with no_row(world):
-        answer = await world.http().post("/oauth/token", content=body, headers=headers)
-    is_json_error(answer, 400, "invalid_request")
-
-
-@pytest.mark.parametrize("content_type", [FORM, "application/json"])
-async def test_CD_10_a_megabyte_is_too_much(world: World, content_type: str) -> None:
-    headers = basic("web") | {"content-type": content_type}
-    answer = await world.http().post("/oauth/token", content=b"a" * (1 << 20), headers=headers)
-    is_sound(answer)
-    assert answer.status_code == 413
-
-
-async def test_CD_10_parameters_in_the_query_are_refused(world: World) -> None:
-    code = await Visitor(world).code()
-    with no_row(world):
-        answer = await world.http().post("/oauth/token", params=code_form(code), headers=basic("web"))
-    is_json_error(answer, 400, "invalid_request")
-    keeps_secrets(world, code)
-
-
-async def test_CD_10_a_flat_json_object_of_strings_is_a_token_request(world: World) -> None:
-    code = await Visitor(world).code()
-    answer = await world.http().post("/oauth/token", json=code_form(code), headers=basic("web"))
-    assert answer.status_code == 200
-
-
 # ------------------------------------------------------------ CD-11: entropy
 
 
@@ -445,4 +308,4 @@ def test_CD_11_a_hundred_thousand_codes_are_random_and_never_twice() -> None:
 async def test_CD_11_a_code_is_not_stored_in_clear(world: World) -> None:
     code = await Visitor(world).code()
     [key] = tables(world).codes
-    assert code.encode() not in key and code not in repr(only_code(world))
+    assert key.find(code.encode()) < 0 and code not in repr(only_code(world))

@@ -11,8 +11,8 @@ from innkeeper.server.storage.memory.tables import CodeRow, Tables
 from tests.visitor import Visitor
 from tests.world import SECRET, TIMESHEETS, World, basic, code_form
 
-FOR_API: dict[str, str | None] = {"audience": TIMESHEETS, "scope": "openid profile read:timesheets"}
-FOR_USERINFO: dict[str, str | None] = {}
+FOR_API: dict[str, Any] = {"audience": TIMESHEETS, "scope": "openid profile read:timesheets"}
+FOR_USERINFO: dict[str, Any] = {}
 
 
 async def redeem(
