@@ -10,6 +10,7 @@ from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
+from innkeeper.server.protocol.authorize import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.answers import RETRY_AFTER
 from innkeeper.server.web.http import Endpoint, Request, Response
@@ -82,9 +83,10 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
 def _failure(error: Exception) -> Failure:
     match error:
         case UntrustedRequest():
+            words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
             return Failure(
                 status=400,
-                wording=wording.LINK_DOES_NOT_WORK,
+                wording=words,
                 error=error.code,
                 cause=error.cause,
                 fix=error.fix,

@@ -1,12 +1,16 @@
 """GET and POST /authorize (RFC 6749 §3.1, OIDC Core §3.1.2.1)."""
 
+from urllib.parse import urlencode
+
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows import authorize as flow
 from innkeeper.server.flows.services import Services
+from innkeeper.server.protocol.authorize import too_large
 from innkeeper.server.web.bodies import form, from_link, undecodable
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages.browsing import browser_of, follow, see_other
 from innkeeper.server.web.pages.failures import page_on_failure
+from innkeeper.server.web.request_head import MAX_TARGET_BYTES
 
 
 @page_on_failure
@@ -31,4 +35,10 @@ async def post(request: Request, services: Services) -> Response:
             "Send all parameters in one place.",
         )
     await flow.find_target(parameters, services)
-    return see_other("/authorize?" + request.body.decode("ascii"))
+    # Written anew: a line break that stood in the body as it is would begin another header.
+    location = "/authorize?" + urlencode(parameters.pairs)
+    if len(location) > MAX_TARGET_BYTES:
+        raise too_large(
+            f"The parameters need {len(location)} bytes in a link, {MAX_TARGET_BYTES} can be taken."
+        )
+    return see_other(location)
