@@ -10,6 +10,7 @@ from innkeeper.jose.hashes import constant_time_equal, sha256
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
 
+SECRETS_IN_ROTATION = 2
 _NO_DIGEST = bytes(32)
 
 
@@ -39,12 +40,13 @@ class ClientAuthMethod(Protocol):
 
 
 def is_secret_of(secret: str | None, client: Client | None, now: datetime) -> bool:
-    """In constant time against every live secret; against a dummy when there is none."""
+    """In constant time against every live secret, filled up with dummies: always as many as a rotation may have."""
     presented = sha256((secret or "").encode())
     digests = [
         known.digest
         for known in (client.secrets if client is not None else ())
         if known.expires_at is None or now < known.expires_at
     ]
-    matches = [constant_time_equal(presented, digest) for digest in digests or [_NO_DIGEST]]
-    return bool(secret) and any(matches) and bool(digests)
+    dummies = [_NO_DIGEST] * (SECRETS_IN_ROTATION - len(digests))
+    matches = [constant_time_equal(presented, digest) for digest in digests + dummies]
+    return bool(secret) and any(matches[: len(digests)])
