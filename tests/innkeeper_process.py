@@ -128,7 +128,7 @@ def dev(data: Path) -> Generator[InnkeeperProcess]:
 
 
 def run(*words: str, status: int = 0, folder: Path | None = None) -> str:
-    """A command to its end, and everything that it printed."""
+    """A command to its end: what it printed for programs, or what it complained about."""
     done = subprocess.run(
         [*COMMAND, *words],
         stdin=subprocess.DEVNULL,
@@ -140,7 +140,7 @@ def run(*words: str, status: int = 0, folder: Path | None = None) -> str:
         cwd=folder,
     )
     assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    return done.stderr if status else done.stdout
 
 
 def environment() -> dict[str, str]:

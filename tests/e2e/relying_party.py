@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
 from authlib.integrations.starlette_client import OAuth, OAuthError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -47,26 +42,3 @@ def create_app(*, issuer: str, client_id: str, client_secret: str, redirect_uri:
     session = Middleware(SessionMiddleware, secret_key="test", session_cookie=f"{client_id}-session")
     routes = [Route("/login", login), Route("/auth/callback", callback)]
     return Starlette(routes=routes, middleware=[session])
-
-
-def free_socket() -> socket.socket:
-    """Taken at once, so that nobody else gets its port before the app is there."""
-    return socket.create_server(("127.0.0.1", 0))
-
-
-def port_of(listening: socket.socket) -> int:
-    return listening.getsockname()[1]
-
-
-@contextmanager
-def served(app: Any, listening: socket.socket) -> Generator[str]:
-    """An ASGI app in a thread of its own; answers its origin."""
-    config = uvicorn.Config(app, log_level="warning", server_header=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    try:
-        yield f"http://localhost:{port_of(listening)}"
-    finally:
-        server.should_exit = True
-        thread.join()
