@@ -38,6 +38,7 @@ from innkeeper.server.storage.sqlite import SqliteStore
 AnyStore = MemoryStore | SqliteStore
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LATER_THAN_ALL = NOW + timedelta(days=1)
 CODE_LIFETIME = timedelta(seconds=60)
 TIMESHEETS = ApiIdentifier("https://api.exampleco.test/timesheets")
 _numbers = count(1)
