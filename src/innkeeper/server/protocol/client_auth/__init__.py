@@ -53,10 +53,9 @@ def verify(presented: Presented, client: Client | None, *, origin: str | None, n
 
 
 def _reason(presented: Presented, client: Client | None) -> str:
-    if client is None:
-        return "unknown client"
-    if not client.is_enabled:
+    """As many steps for an unknown client as for a wrong secret."""
+    if client is not None and not client.is_enabled:
         return "client disabled"
-    if client.token_endpoint_auth_method != presented.method:
+    if client is not None and client.token_endpoint_auth_method != presented.method:
         return f"registered for {client.token_endpoint_auth_method}, used {presented.method}"
-    return "wrong secret"
+    return "unknown client" if client is None else "wrong secret"
