@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import apsw
@@ -44,11 +45,20 @@ async def create(store: SqliteStore, number: int) -> object:
     return await store.clients.create(a_client(f"client-{number}"), events=())
 
 
-async def test_an_answer_comes_after_its_commit(sqlite_store: SqliteStore, database: Path) -> None:
-    await create(sqlite_store, 1)
-    other = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
-    assert other.execute("SELECT count(*) FROM clients").get == 1
-    other.close()
+async def test_an_answer_comes_after_its_commit(sqlite_store: SqliteStore) -> None:
+    answered: list[bool] = []
+
+    def commit_slowly() -> bool:
+        sleep(0.1)
+        answered.append(run.done())
+        return False
+
+    def install(transaction: Transaction) -> None:
+        transaction._connection.set_commit_hook(commit_slowly)
+
+    run = sqlite_store._writer.submit(install)
+    await run
+    assert answered == [False]
 
 
 async def test_a_transition_that_fails_takes_no_neighbour_along(
