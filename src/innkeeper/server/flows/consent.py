@@ -29,6 +29,14 @@ async def view(handle: str, browser: Browser, services: Services) -> Pending | a
     return await authorize.advance(interaction, browser, services)
 
 
+def asking(pending: Pending) -> interactions.Interaction:
+    """The interaction for the form of the page: it takes the answer of the person who is shown it."""
+    assert pending.signed_in is not None
+    sid = pending.signed_in.session.sid
+    before = pending.interaction
+    return before.with_progress(msgspec.structs.replace(before.progress, asked=sid))
+
+
 async def allow(
     handle: str, ticked: Collection[str], browser: Browser, services: Services
 ) -> authorize.Outcome:
@@ -38,6 +46,9 @@ async def allow(
         return pending
     assert pending.signed_in is not None
     before = pending.interaction.progress
+    if before.asked != pending.signed_in.session.sid:
+        # Another person has signed in since in another tab: they are asked themselves.
+        return await authorize.advance(pending.interaction, browser, services)
     progress = Progress(
         authenticated=before.authenticated,
         answered_by=pending.signed_in.session.sid,
@@ -45,7 +56,9 @@ async def allow(
         pages_shown=True,
     )
     if isinstance(pending.step, AskConsent):
-        given = pending.step.missing & (Scope(ticked) | REQUIRED)
+        # Only what was on the page counts; what else a form may hold is not even read as a scope.
+        missing = pending.step.missing
+        given = Scope(word for word in missing if word in ticked or word in REQUIRED)
         if not await _remember(pending, pending.step, given, browser, services):
             await services.registry.refresh()
             return await authorize.advance(pending.interaction, browser, services)

@@ -32,6 +32,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the pages of this interaction have recorded. It travels sealed with the request."""
 
     authenticated: Authenticated | None = None
+    asked: SessionId | None = None
+    """Who was shown the question that waits for an answer: nobody else's answer is one (CO-04)."""
     answered_by: SessionId | None = None
     """Whose answers `consent_answered` and `confirmed` are."""
     consent_answered: tuple[str, ...] | None = None

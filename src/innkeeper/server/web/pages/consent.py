@@ -55,7 +55,7 @@ async def submit(request: Request, services: Services) -> Response:
 
 def _page(pending: Pending, browser: Browser, request: Request, services: Services) -> Response:
     assert browser.binding is not None and pending.signed_in is not None
-    handle = interactions.seal(pending.interaction, browser.binding, services.seals)
+    handle = interactions.seal(flow.asking(pending), browser.binding, services.seals)
     client, user = pending.request.target.client, pending.signed_in.user
     missing = pending.step.missing if isinstance(pending.step, AskConsent) else Scope()
     screen = ConsentPage(
