@@ -77,7 +77,7 @@ def text(issuer: str) -> str:
     """The whole file. Only the issuer is set; the rest stands commented with its default."""
     lines = [
         "# Settings of Innkeeper. What is commented out shows the default.",
-        "# The environment goes before this file: INNKEEPER_LISTEN__PORT=9001 is `port` in [listen].",
+        "# The environment overrules this file: INNKEEPER_LISTEN__PORT=9001 is `port` in [listen].",
     ]
     section = ""
     for setting in explained():
