@@ -9,11 +9,6 @@ import pytest
 from tests.browser import npm_packages
 
 
-@pytest.fixture(scope="module")
-def modules(npm_path: Path, node_path: Path) -> Path:
-    return npm_packages.fetched(npm_path)
-
-
 def test_the_pinned_client_can_be_bundled_for_a_page(modules: Path, tmp_path: Path) -> None:
     script = 'import {UserManager} from "oidc-client-ts"; window.UserManager = UserManager;'
     bundle = npm_packages.bundled(modules, script, tmp_path / "bundle.js")

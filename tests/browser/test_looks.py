@@ -1,0 +1,161 @@
+"""Every page in light and dark, wide and narrow: nothing sticks out, axe finds no barrier.
+
+With INNKEEPER_SCREENSHOTS=FOLDER each of them is also photographed, for people to look at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests import innkeeper_process
+from tests.browser.person import Person, at
+from tests.innkeeper_process import InnkeeperProcess
+from tests.serving import free_socket, port_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("looks")]
+
+WIDTHS = {1280: 800, 320: 640}
+THEMES = ("light", "dark")
+CALLBACKS = {
+    "timesheets-web": "http://localhost:8000/auth/callback",
+    "paycheck": "http://localhost:8002/auth/callback",
+}
+API = {
+    "scope": "openid profile email read:timesheets create:timesheets",
+    "audience": "https://api.exampleco.test/timesheets",
+}
+
+
+@pytest.fixture(scope="module")
+def setup_link(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    """Of a production server that has no administrator yet."""
+    with free_socket() as listening:
+        port = port_of(listening)
+    data = tmp_path_factory.mktemp("production") / "data"
+    issuer = f"http://localhost:{port}"
+    said = innkeeper_process.run("init", "--issuer", issuer, "--data", str(data))
+    process = InnkeeperProcess(data, "serve", "--port", str(port))
+    try:
+        process.wait_for_health(issuer)
+        yield next(word for word in said.split() if word.startswith(f"{issuer}/setup"))
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def axe(modules: Path) -> str:
+    return (modules / "axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------ the way to each page
+
+
+def open_sign_in(person: Person, **changes: str) -> None:
+    person.authorize("timesheets-web", CALLBACKS["timesheets-web"], **changes)
+
+
+def fail_to_sign_in(person: Person) -> None:
+    open_sign_in(person)
+    person.page.fill("[name=username]", "erin")
+    person.page.fill("[name=password]", "not hers")
+    person.page.click("#login-submit")
+    person.page.wait_for_selector("#problem")
+
+
+def open_consent(person: Person, **changes: str) -> None:
+    person.authorize("paycheck", CALLBACKS["paycheck"], **API | changes)
+    person.sign_in("erin")
+    person.page.wait_for_selector("#consent-allow")
+
+
+def open_confirmation(person: Person) -> None:
+    open_consent(person)
+    person.authorize("timesheets-cli", "http://127.0.0.1:49152/callback")
+
+
+def open_error(person: Person) -> None:
+    person.authorize("timesheets-web", "https://elsewhere.test/callback")
+
+
+PAGES: dict[str, Callable[[Person], None]] = {
+    "sign-in": open_sign_in,
+    "wrong-password": fail_to_sign_in,
+    "consent": open_consent,
+    "confirm": open_confirmation,
+    "error": open_error,
+    "home": lambda person: void(person.page.goto(person.house.issuer)),
+    "notice": lambda person: void(person.page.goto(f"{person.house.issuer}/sign-in")),
+    "sign-in-de": lambda person: open_sign_in(person, ui_locales="de"),
+    "consent-ar": lambda person: open_consent(person, ui_locales="ar"),
+}
+
+
+def void(_: object) -> None:
+    """For a road of one step."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_barrier_and_fits(
+    name: str, house: InnkeeperProcess, chromium: Browser, axe: str
+) -> None:
+    with at(chromium, house) as person:
+        PAGES[name](person)
+        look_at(person, name, axe)
+
+
+def test_the_setup_page_has_no_barrier_and_fits(
+    setup_link: str, house: InnkeeperProcess, chromium: Browser, axe: str
+) -> None:
+    with at(chromium, house) as person:
+        person.page.goto(setup_link)
+        person.page.wait_for_selector("#setup-submit")
+        look_at(person, "setup", axe)
+
+
+def test_a_page_without_javascript_is_the_very_same(house: InnkeeperProcess, chromium: Browser) -> None:
+    with at(chromium, house, java_script_enabled=False) as person:
+        open_sign_in(person)
+        without = drawn(person.page)
+        photograph(person.page, "sign-in-no-javascript")
+    with at(chromium, house) as person:
+        open_sign_in(person)
+        assert drawn(person.page) == without
+
+
+def drawn(page: Page) -> str:
+    """The document without the values that are new each time."""
+    return re.sub(r'value="[^"]*"', "", page.content())
+
+
+# ------------------------------------------------------------ looking
+
+
+def look_at(person: Person, name: str, axe: str) -> None:
+    for (width, height), theme in product(WIDTHS.items(), THEMES):
+        person.page.set_viewport_size({"width": width, "height": height})
+        person.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        photograph(person.page, f"{name}-{theme}-{width}")
+        assert person.overflow() <= 0, f"wider than {width} px"
+        assert barriers(person.page, axe) == [], f"{theme}, {width} px"
+    assert not [complaint for complaint in person.complaints if "Content Security Policy" in complaint]
+
+
+def photograph(page: Page, name: str) -> None:
+    folder = os.environ.get("INNKEEPER_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def barriers(page: Page, axe: str) -> list[Any]:
+    """What axe finds against WCAG 2.2 AA and its own good practice."""
+    page.evaluate(f"window.axe || (() => {{ {axe} }})()")
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
