@@ -1,5 +1,6 @@
 """Signing in with a password: counted first, then checked, then a new session (R-LG4, R-LG10)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -18,10 +19,11 @@ from innkeeper.server.identity.lockout import limits
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.events import SignedIn, SignInBlocked, SignInFailed
 from innkeeper.server.model.session import Session
+from innkeeper.server.model.throttle import AttemptLimit
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.authorize import Target
 from innkeeper.server.protocol.interaction import Authenticated, Progress
-from innkeeper.server.storage.outcomes import Blocked, Done
+from innkeeper.server.storage.outcomes import Blocked, Done, UserAndPassword
 
 Problem = Literal["wrong", "missing", "throttled"]
 
@@ -76,10 +78,12 @@ async def submit(
         return msgspec.structs.replace(page, problem="missing")
     # What cannot be anybody's name is counted and hashed like any other: no shortcut to tell by (BF-10).
     name = identifier if identifier is not None else "?" + sha256(username.encode("utf-8", "replace")).hex()
-    blocked = await _count(name, browser, services)
+    found = await services.store.users.for_sign_in(name)
+    counted = _counted(name, found, browser, services)
+    blocked = await _count(counted, browser, services)
     if blocked is not None:
         return msgspec.structs.replace(page, problem="throttled", retry_after=blocked)
-    user = await _prove(name, password, browser, services)
+    user = await _prove(found, password, counted, browser, services)
     cookie = None if user is None else await _start_session(user, browser, services)
     if cookie is None:
         return msgspec.structs.replace(page, problem="wrong")
@@ -91,10 +95,17 @@ async def submit(
     return SignInDone(outcome=outcome, session_cookie=text)
 
 
-async def _count(name: str, browser: Browser, services: Services) -> timedelta | None:
+def _counted(
+    name: str, found: UserAndPassword | None, browser: Browser, services: Services
+) -> Sequence[AttemptLimit]:
+    """By person where there is one: user name, e-mail and phone number share one counter (BF-05)."""
+    account = name if found is None else "\0" + found.user.user_id
+    return limits(account, browser.address, services.settings.sign_in, services.seals.key("throttle"))
+
+
+async def _count(counted: Sequence[AttemptLimit], browser: Browser, services: Services) -> timedelta | None:
     """Before the password is looked at, so that parallel guesses cannot slip past. The wait, when there is one."""
     now = services.clock.now()
-    counted = limits(name, browser.address, services.settings.sign_in, services.seals.key("throttle"))
     outcome = await services.store.throttles.attempt(counted, now=now)
     if not isinstance(outcome, Blocked):
         return None
@@ -102,9 +113,14 @@ async def _count(name: str, browser: Browser, services: Services) -> timedelta |
     return outcome.until - now
 
 
-async def _prove(name: str, password: str, browser: Browser, services: Services) -> User | None:
+async def _prove(
+    found: UserAndPassword | None,
+    password: str,
+    counted: Sequence[AttemptLimit],
+    browser: Browser,
+    services: Services,
+) -> User | None:
     """The person, if the password is theirs. Unknown, disabled and wrong take the same time and look the same."""
-    found = await services.store.users.for_sign_in(name)
     credential = None if found is None else found.password
     is_right = await services.passwords.verify(None if credential is None else credential.hash, password)
     if found is None or credential is None or not is_right or not found.user.is_enabled:
@@ -120,7 +136,6 @@ async def _prove(name: str, password: str, browser: Browser, services: Services)
         )
         return None
     # The address keeps its count: one right password must not pay for guesses at other accounts.
-    counted = limits(name, browser.address, services.settings.sign_in, services.seals.key("throttle"))
     await services.store.throttles.forget([limit.key for limit in counted[:2]])
     if services.passwords.needs_rehash(credential.hash):
         await _rehash(credential, password, services)

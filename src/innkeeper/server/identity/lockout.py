@@ -16,7 +16,10 @@ from innkeeper.server.model.throttle import AttemptLimit
 
 
 def limits(identifier: str, address: str, settings: SignInLimits, key: bytes) -> tuple[AttemptLimit, ...]:
-    """`identifier` is normalised. Keys are MACs: who reads the table learns no names and can guess none."""
+    """`identifier` stands for the account, or is what was typed, normalised.
+
+    Keys are MACs: who reads the table learns no names and can guess none.
+    """
     group = address_group(address).encode()
     name = identifier.encode("utf-8", "surrogatepass")
     window = timedelta(seconds=settings.window_s)
