@@ -46,9 +46,7 @@ def route(log: EventLog, level: int = logging.WARNING) -> DiagnosticHandler:
     handler = DiagnosticHandler(log)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _SILENT:
-        silent = logging.getLogger(name)
-        silent.handlers.clear()
-        silent.propagate = False
+        logging.getLogger(name).disabled = True
     logging.captureWarnings(True)
     return handler
 

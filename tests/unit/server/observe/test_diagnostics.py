@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,3 +96,22 @@ def test_a_broken_format_does_not_raise(lines: Lines) -> None:
     record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "%d", ("not a number",), None)
     lines.handler.handle(record)
     assert lines.read() == [{"type": "log.dropped", "lines": 1}]
+
+
+def test_routing_sends_everything_through_logging_to_the_log_but_no_access_lines() -> None:
+    program = """
+import logging, warnings
+from innkeeper.server.observe.diagnostics import route
+from innkeeper.server.observe.log import EventLog
+log = EventLog()
+route(log)
+logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+logging.getLogger("uvicorn.access").error("GET /authorize?state=hunter2")
+logging.getLogger("library").info("chatter")
+warnings.warn("old")
+log.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["logger"] for line in lines] == ["uvicorn.error", "py.warnings"]
+    assert "hunter2" not in done.stderr
