@@ -33,7 +33,7 @@ async def world() -> World:
 
 
 async def guess(
-    world: World, username: str, password: str = "wrong", *, address: str = "203.0.113.7"
+    world: World, username: str, password: str = "wrong", *, address: str = "203.0.113.7", **headers: str
 ) -> httpx2.Response:
     """One attempt in a fresh browser."""
     visitor = Visitor(world, address=address)
