@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,7 @@ def serve(data: str | None, config: str | None, host: str | None, port: int | No
 
 def check_exposure(listen: Listen) -> None:
     """Plain http beyond this machine is for a proxy alone: passwords would cross the network in clear."""
-    if listen.host in LOOPBACK_HOSTS or listen.host.startswith("127.") or listen.certificate is not None:
+    if _is_loopback(listen.host) or listen.certificate is not None:
         return
     if not listen.trusted_proxies:
         raise CommandFailed(
@@ -52,6 +53,13 @@ def check_exposure(listen: Listen) -> None:
             " and `listen.private_key`; or listen on 127.0.0.1 behind a proxy; or name the proxy in"
             " `listen.trusted_proxies`."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host in LOOPBACK_HOSTS or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_files(folder: DataFolder, listen: Listen) -> None:
