@@ -55,9 +55,7 @@ async def test_the_first_start_makes_a_key_that_signs_and_the_next_for_every_alg
     assert all(key.published_at == NOON for key in keys)
     ring = KeyRing(SEALS)
     ring.take(await store.registry.snapshot())
-    assert {event.kid for event in begun} == {
-        ring.signer(alg, "JWT", NOON).kid for alg in ("ES256", "RS256")
-    }
+    assert {event.kid for event in begun} == {ring.signer(alg, "JWT", NOON).kid for alg in ("ES256", "RS256")}
 
 
 async def test_a_second_start_changes_nothing(store: MemoryStore) -> None:
@@ -72,7 +70,9 @@ async def test_starts_at_the_same_moment_agree_on_one_set(store: MemoryStore) ->
     assert len(await store.signing_keys.list()) == 2
 
 
-async def test_rotating_lets_the_published_key_sign_and_keeps_the_old_for_verifying(store: MemoryStore) -> None:
+async def test_rotating_lets_the_published_key_sign_and_keeps_the_old_for_verifying(
+    store: MemoryStore,
+) -> None:
     await ensure_keys(store, SEALS, NOON, LIFETIMES)
     clock = Clock()
     clock.instant = NOON + timedelta(days=3)

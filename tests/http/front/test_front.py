@@ -195,7 +195,9 @@ async def test_a_bug_is_500_with_an_id_that_the_log_explains(caplog: pytest.LogC
         answer = await ask(a_front(seen))
     [record] = caplog.records
     assert answer.status == 500
-    assert b"hunter2" not in answer.body and b"Traceback" not in answer.body and b"ValueError" not in answer.body
+    assert (
+        b"hunter2" not in answer.body and b"Traceback" not in answer.body and b"ValueError" not in answer.body
+    )
     assert record.__dict__["error_id"] == seen.requests[0].correlation_id
     assert record.__dict__["error_id"].encode() in answer.body
     assert record.exc_info is not None

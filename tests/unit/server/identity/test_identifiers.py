@@ -45,7 +45,8 @@ def test_every_spelling_of_an_email_is_one_name(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling", ["+4930123456", "+49 30 123456", "+49 (30) 123-456", "004930123456", "0049 30/123.456", "＋4930123456"]
+    "spelling",
+    ["+4930123456", "+49 30 123456", "+49 (30) 123-456", "004930123456", "0049 30/123.456", "＋4930123456"],
 )
 def test_every_spelling_of_a_phone_number_is_e164(spelling: str) -> None:
     assert normalise(spelling) == "+4930123456"

@@ -43,7 +43,8 @@ def test_a_request_that_began_at_a_proxy_counts_on_the_first_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", ["", "unknown", "' OR 1=1", "<script>", "_hidden", "1.2.3.4.5", "a" * 5000, "\xff", "999.1.1.1", ",,,"]
+    "garbage",
+    ["", "unknown", "' OR 1=1", "<script>", "_hidden", "1.2.3.4.5", "a" * 5000, "\xff", "999.1.1.1", ",,,"],
 )
 def test_HT_14_garbage_is_dropped(garbage: str) -> None:
     assert address(PROXY, garbage) == PROXY

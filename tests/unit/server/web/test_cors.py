@@ -28,7 +28,9 @@ def test_HT_07_a_foreign_origin_gets_nothing_but_vary(origin: str | None) -> Non
     assert cors.for_origin(origin, allowed=False) == ((b"vary", b"Origin"),)
 
 
-@pytest.mark.parametrize("origin", ["null", "*", "https://a b", "https://app.example\r\nx: y", "https://ä.example", ""])
+@pytest.mark.parametrize(
+    "origin", ["null", "*", "https://a b", "https://app.example\r\nx: y", "https://ä.example", ""]
+)
 def test_HT_07_what_is_no_origin_is_not_repeated_even_if_somebody_allowed_it(origin: str) -> None:
     headers = dict(cors.for_origin(origin, allowed=True))
     assert headers.get(b"access-control-allow-origin", b"") == b""

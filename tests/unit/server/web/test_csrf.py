@@ -36,7 +36,12 @@ def is_own(*headers: tuple[bytes, bytes], settings: Settings = SETTINGS) -> bool
 
 
 def is_valid(
-    given: str, *, seals: Seals = SEALS, browser: str | None = "b1", form: str = "sign-in", interaction: str = "i1"
+    given: str,
+    *,
+    seals: Seals = SEALS,
+    browser: str | None = "b1",
+    form: str = "sign-in",
+    interaction: str = "i1",
 ) -> bool:
     return csrf.is_valid(seals, given, browser=browser, form=form, interaction=interaction)
 

@@ -19,7 +19,8 @@ def refusal(*headers: tuple[bytes, bytes], target_bytes: int = 10) -> int | None
 
 
 @pytest.mark.parametrize(
-    "value", [b"id.example", b"ID.example:443", b"127.0.0.1:9000", b"[::1]:9000", b"[2001:db8::1]", b"a_b", b"x"]
+    "value",
+    [b"id.example", b"ID.example:443", b"127.0.0.1:9000", b"[::1]:9000", b"[2001:db8::1]", b"a_b", b"x"],
 )
 def test_one_host_of_any_name_is_fine(value: bytes) -> None:
     assert refusal((b"host", value)) is None
@@ -27,7 +28,19 @@ def test_one_host_of_any_name_is_fine(value: bytes) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"good:80@evil", b"user@evil", b"a/b", b"a b", b"a,b", b"a\tb", b"a:b", b"a:123456", b"[::1", b"\xff"],
+    [
+        b"",
+        b"good:80@evil",
+        b"user@evil",
+        b"a/b",
+        b"a b",
+        b"a,b",
+        b"a\tb",
+        b"a:b",
+        b"a:123456",
+        b"[::1",
+        b"\xff",
+    ],
 )
 def test_HT_01_a_host_that_is_none_is_refused(value: bytes) -> None:
     assert refusal((b"host", value)) == 400
