@@ -45,6 +45,7 @@ def document(value: Any) -> None:
 
 
 def heading(text: str) -> None:
+    """A line that stands out on a terminal."""
     click.echo(click.style(text, bold=True) if is_beautiful() else text)
 
 
