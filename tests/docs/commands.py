@@ -41,7 +41,9 @@ def complaint(words: list[str]) -> str | None:
         if found is None:
             return f"there is no command {' '.join(words)}"
         command, rest = found, rest[1:]
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     given = {word.partition("=")[0] for word in rest if word.startswith("--")}
     unknown = given - known - {"--help"}
     return f"{' '.join(words)}: no such option {sorted(unknown)}" if unknown else None

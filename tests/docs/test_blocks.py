@@ -38,7 +38,7 @@ def test_what_is_to_be_pasted_is_shell(block: Block) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@of("sh")
+@of("sh", "text")
 def test_every_command_in_a_block_exists_with_its_options(block: Block) -> None:
     assert [wrong for words in commands.shown_in(block.text) if (wrong := commands.complaint(words))] == []
 

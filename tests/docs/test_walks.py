@@ -126,7 +126,11 @@ def test_a_page_works_as_it_is_printed(name: str, folder: Path) -> None:
 
 def test_the_walk_of_the_readme_meets_every_answer_of_an_api() -> None:
     shown = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "output"]
-    assert [status for text in shown for status in re.findall(r"HTTP/1.1 (\d+)", text)] == ["200", "403", "401"]
+    assert [status for text in shown for status in re.findall(r"HTTP/1.1 (\d+)", text)] == [
+        "200",
+        "403",
+        "401",
+    ]
     assert any('error="insufficient_scope"' in text for text in shown)
 
 
