@@ -6,13 +6,15 @@ Called as `python -m tests.contract.store.another_process WORD DATABASE [ARGUMEN
 from __future__ import annotations
 
 import asyncio
+import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from msgspec.structs import replace
 
 from innkeeper.server.model.identifiers import ClientId
-from innkeeper.server.storage.outcomes import Done, StoreUnavailable
+from innkeeper.server.storage.outcomes import Done, Redeemed, StoreUnavailable
 from innkeeper.server.storage.sqlite import open_store
 from tests.contract.store.builders import World, a_client
 
@@ -56,6 +58,28 @@ async def redeem_until_killed(database: str) -> None:
     await asyncio.gather(*(work() for _ in range(16)))
 
 
+async def meet_io_errors(database: str) -> None:
+    """No file may grow any more, so that writing fails with EFBIG: an IO error to SQLite, and not a full disk."""
+    store = open_store(database)
+    world = await World(store).build()
+    code, _ = await world.issued()
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    runs = (world.issue(*world.authorization()) for _ in range(20))
+    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}, outcomes
+    with suppress(StoreUnavailable):
+        await store.probe()
+        raise AssertionError("the probe did not notice")
+    assert await store.codes.read(code.key) is not None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    await store.probe()
+    assert await world.redeem(code) == Redeemed()
+    assert await world.audit("code.issued") == 1
+    print("recovered")
+    await store.close()
+
+
 async def serve(database: str) -> None:
     """Tries to become the serving process."""
     try:
@@ -76,5 +100,7 @@ if __name__ == "__main__":
         write_at_once(*arguments)
     elif word == "redeem_until_killed":
         asyncio.run(redeem_until_killed(*arguments))
+    elif word == "meet_io_errors":
+        asyncio.run(meet_io_errors(*arguments))
     elif word == "serve":
         asyncio.run(serve(*arguments))

@@ -41,6 +41,9 @@ async def test_a_full_disk_leaves_nothing_half_done(
             done, failed = done + is_there, failed + (not is_there)
     assert await sqlite_world.audit("code.issued") == done + 1
     with pytest.raises(StoreUnavailable):
+        for _ in range(200):
+            await sqlite_world.issued()
+    with pytest.raises(StoreUnavailable):
         await store.probe()
     assert await store.codes.read(earlier.key) is not None
     assert (await store.registry.snapshot()).epoch > 0

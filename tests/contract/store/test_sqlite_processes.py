@@ -138,3 +138,9 @@ async def test_everything_acknowledged_before_a_kill_is_there_after_it(database:
         assert await world.redeem(found.code) == Replayed()
     assert len(whole) >= 300
     await store.close()
+
+
+async def test_io_errors_fail_whole_batches_and_are_recovered_from(database: Path) -> None:
+    with another_process("meet_io_errors", database) as process:
+        answer, complaint = await asyncio.to_thread(process.communicate)
+    assert answer == "recovered\n", complaint

@@ -43,6 +43,7 @@ def open_reader(path: Path) -> apsw.Connection:
     connection = _open(path)
     connection.set_busy_timeout(1000)
     connection.pragma("query_only", True)
+    connection.execute("PRAGMA schema_version").fetchall()
     return connection
 
 
@@ -53,6 +54,8 @@ def begin(connection: apsw.Connection) -> None:
 
 def migrate(connection: apsw.Connection, now_us: int) -> None:
     """Brings the schema up to date in one transaction, or refuses and changes nothing."""
+    if connection.table_exists("main", "schema_migrations") and not pending_migrations(connection):
+        return
     begin(connection)
     try:
         _apply_pending(connection, now_us)

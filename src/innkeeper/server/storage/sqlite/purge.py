@@ -14,7 +14,8 @@ from innkeeper.server.storage.sqlite.writer import Writer
 
 MARGIN: Final = timedelta(hours=1)
 _SLICE: Final = 200
-_EXAMINED: Final = 1000
+_EXAMINED: Final = 500
+_WALK_SLICES: Final = 50
 
 
 # Their keys begin with the latest possible expiry; the column stays the authority.
@@ -61,38 +62,44 @@ class Purge:
                 if count < size:
                     break
         for walk in (self._codes, self._throttles):
-            if deleted < limit:
-                deleted += await self._writer.submit(partial(walk, before, limit - deleted))
+            for _ in range(_WALK_SLICES):
+                count, is_round = await self._writer.submit(partial(walk, before, limit - deleted))
+                deleted += count
+                if is_round or deleted >= limit:
+                    break
         return deleted
 
-    def _codes(self, before: datetime, limit: int, transaction: Transaction) -> int:
+    def _codes(self, before: datetime, limit: int, transaction: Transaction) -> tuple[int, bool]:
+        """How many rows went, and whether the walk has come to the end."""
         before_us, bound = to_us(before), _prefix(before)
         deleted = 0
         rows = transaction.rows(NEXT_CODES, (self._code_cursor, bound, _EXAMINED))
         for code_key, grant_id, grant_expires_us in rows:
-            if deleted + 2 > max(limit, 2):
-                return deleted
+            if deleted + 2 > limit:
+                return deleted, True
             self._code_cursor = code_key
             if grant_expires_us is None or grant_expires_us < before_us:
                 deleted += transaction.change(DELETE_CODE, (code_key,))
                 deleted += transaction.change(DELETE_GRANT, (grant_id,))
-        if len(rows) < _EXAMINED:
+        is_round = len(rows) < _EXAMINED
+        if is_round:
             self._code_cursor = b""
-        return deleted
+        return deleted, is_round
 
-    def _throttles(self, before: datetime, limit: int, transaction: Transaction) -> int:
+    def _throttles(self, before: datetime, limit: int, transaction: Transaction) -> tuple[int, bool]:
         before_us = to_us(before)
         deleted = 0
         rows = transaction.rows(NEXT_THROTTLES, (self._throttle_cursor, _EXAMINED))
         for key, window_ends_us in rows:
             if deleted >= limit:
-                return deleted
+                return deleted, True
             self._throttle_cursor = key
             if window_ends_us < before_us:
                 deleted += transaction.change(DELETE_THROTTLE, (key,))
-        if len(rows) < _EXAMINED:
+        is_round = len(rows) < _EXAMINED
+        if is_round:
             self._throttle_cursor = b""
-        return deleted
+        return deleted, is_round
 
 
 def _delete_at_edge(sql: str, before: datetime, size: int, transaction: Transaction) -> int:

@@ -31,7 +31,7 @@ class _ThreadConnection(local):
 
 
 class Reader:
-    """When the writer had to open the file again, its handle's generation moves and readers follow."""
+    """When another file has taken the place of ours, the writing handle's generation moves and readers follow."""
 
     def __init__(self, path: Path, counters: Counters, handle: WritingHandle) -> None:
         self._path = path
@@ -42,6 +42,8 @@ class Reader:
         self._lock = Lock()
         self._is_closed = False
         self._scans = ThreadPoolExecutor(max_workers=1, thread_name_prefix="innkeeper-sqlite-scans")
+        # At once: while a reader is connected, a writer that gives up leaves log and index in place for reading.
+        self._open()
 
     def row(self, sql: str, values: Sequence[Value]) -> Row | None:
         """A point read. It never suspends."""
@@ -100,6 +102,8 @@ class Reader:
             raise translated(error) from error
         with self._lock:
             self._opened.append(connection)
+        if self._here.cursor is not None:
+            self._here.cursor.connection.close(True)
         cursor = connection.cursor()
         self._here.cursor, self._here.generation = cursor, generation
         return cursor

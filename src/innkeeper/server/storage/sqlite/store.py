@@ -44,7 +44,7 @@ Role = Literal["serving", "command"]
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1 AND record IS NULL"
 PROBE: Final = "UPDATE instance SET probed_at = ?1 WHERE id = 1"
-_SPARE_PAGES: Final = 8
+_SPARE_PAGES: Final = 16
 
 
 def open_store(

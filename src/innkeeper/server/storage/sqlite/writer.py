@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 import apsw
@@ -26,6 +27,10 @@ Run = Callable[[Transaction], Any]
 QUEUE_LIMIT: Final = 4096
 _BATCH_LIMIT: Final = 256
 _IDLE_S: Final = 0.05
+# A command in another process polls for the lock every millisecond at most. A writer that is never idle would
+# keep it out, so it leaves the door open for a moment now and then; what arrives meanwhile joins the next batch.
+_BUSY_S: Final = 0.04
+_OPEN_DOOR_S: Final = 0.0012
 _TRIES: Final = 3
 _LOG: Final = logging.getLogger(__name__)
 
@@ -59,6 +64,7 @@ class Writer:
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._queue_limit = queue_limit
         self._is_closing = False
+        self._idle_at = monotonic()
         self.loses_next_answer = False
         self._thread = Thread(target=self._work, name="innkeeper-sqlite-writer", daemon=True)
         self._thread.start()
@@ -87,6 +93,7 @@ class Writer:
             if batch:
                 self._process(batch)
                 _answer(batch)
+                self._let_others_in()
             try:
                 self._handle.between_batches(is_idle=not batch)
             except Exception:
@@ -96,8 +103,11 @@ class Writer:
     def _take(self) -> tuple[list[_Item], bool]:
         """Whatever has queued, up to a bound; empty when nothing came for a while. False: the last batch."""
         batch: list[_Item] = []
+        asked_at = monotonic()
         try:
             item = self._queue.get(timeout=_IDLE_S)
+            if monotonic() - asked_at > _OPEN_DOOR_S:
+                self._idle_at = monotonic()
             while item is not None:
                 batch.append(item)
                 if len(batch) >= _BATCH_LIMIT:
@@ -106,6 +116,11 @@ class Writer:
         except Empty:
             return batch, True
         return batch, False
+
+    def _let_others_in(self) -> None:
+        if monotonic() - self._idle_at > _BUSY_S:
+            sleep(_OPEN_DOOR_S)
+            self._idle_at = monotonic()
 
     def _process(self, batch: list[_Item]) -> None:
         """Runs the batch; only a lost answer is tried again, and every item then knows its own attempt."""
@@ -124,29 +139,29 @@ class Writer:
 
     def _commit(self, batch: list[_Item], *, is_retry: bool) -> None:
         transaction = self._handle.begin(is_retry=is_retry)
-        connection = self._handle.connection
         for item in batch:
-            self._run(item, transaction, connection)
-        connection.execute("COMMIT")
+            self._run(item, transaction)
+        self._handle.execute("COMMIT")
         self._counters.commits += 1
         if self.loses_next_answer:
             self.loses_next_answer = False
             raise _AnswerLost
 
-    def _run(self, item: _Item, transaction: Transaction, connection: apsw.Connection) -> None:
+    def _run(self, item: _Item, transaction: Transaction) -> None:
+        execute = self._handle.execute
         self._counters.transitions += 1
         item.error = None
-        connection.execute("SAVEPOINT transition")
+        execute("SAVEPOINT transition")
         try:
             item.outcome = item.run(transaction)
         except Exception as error:
             item.error = translated(error) if isinstance(error, apsw.Error) else error
         # SQLITE_FULL and IO errors may have rolled back everything: whatever ran now would commit by itself.
-        if not connection.in_transaction:
+        if not self._handle.connection.in_transaction:
             raise _BatchLost(str(item.error)) from item.error
         if item.error is not None:
-            connection.execute("ROLLBACK TO transition")
-        connection.execute("RELEASE transition")
+            execute("ROLLBACK TO transition")
+        execute("RELEASE transition")
 
 
 def _refuse(batch: list[_Item], error: Exception) -> None:

@@ -26,6 +26,7 @@ class WritingHandle:
         self._watched_at = 0.0
         self._checkpointed_commits = 0
         self._transaction: Transaction | None = None
+        self._file: tuple[int, int] | None = None
         self.generation = 0
         self.page_limit: int | None = None
         self.on_foreign_commit: Callable[[], None] | None = None
@@ -66,11 +67,14 @@ class WritingHandle:
 
     def _adopt(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        # One cursor for BEGIN to COMMIT: a new one for each costs as much as the statement.
+        self.execute = connection.cursor().execute
         self._transaction = Transaction(connection, self._counters)
-        self._file = _identity(self._path)
+        identity = _identity(self._path)
+        self.generation += identity != self._file
+        self._file = identity
         self._data_version = _data_version(connection)
         self._page_limit_in_force: int | None = None
-        self.generation += 1
 
     def _reopen(self) -> None:
         """Never an empty file in place of one that has vanished, nor one of another version."""
