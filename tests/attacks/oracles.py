@@ -60,7 +60,7 @@ def is_sound(response: httpx2.Response) -> None:
     assert found is None, f"{found} in {response.text}"
     headers = response.headers
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] in ("no-referrer", "same-origin")
+    assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-frame-options"] == "DENY"
     assert "max-age" in headers["strict-transport-security"]
     policy = headers["content-security-policy"]

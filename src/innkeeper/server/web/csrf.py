@@ -44,7 +44,7 @@ def is_from_our_pages(request: Request, settings: Settings) -> bool:
     if any(site not in _OWN_SITE for site in sites):
         return False
     own = origin_of(settings.issuer)
-    # Where an extension or a proxy imposes `no-referrer`, browsers write `Origin: null` even for our own forms
+    # Under our `Referrer-Policy: no-referrer` browsers write `Origin: null` even for our own forms
     # (Fetch §3.2). So do strangers' sandboxed frames: `null` counts only beside a Sec-Fetch-Site, checked above.
     return all(origin == own or (origin == "null" and sites) for origin in origins)
 

@@ -8,12 +8,12 @@ from innkeeper.server.web.http import Response
 
 Header = tuple[bytes, bytes]
 
-# `same-origin` and not `no-referrer`: under the latter browsers send `Origin: null` with the forms of our
-# own pages, which nobody can tell from a sandboxed attacker's. To another site neither sends anything.
+# `no-referrer`: our addresses carry codes, states and sealed interactions (RFC 9700 §4.2). The price is that browsers
+# send `Origin: null` with the forms of our own pages; `csrf.py` takes it only beside their Sec-Fetch-Site.
 _ALWAYS: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-frame-options", b"DENY"),
 )

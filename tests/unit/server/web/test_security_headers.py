@@ -16,7 +16,7 @@ def test_an_answer_without_headers_gets_all_of_them() -> None:
     assert completed(Response(body=b"abc")) == {
         b"cache-control": b"no-store",
         b"x-content-type-options": b"nosniff",
-        b"referrer-policy": b"same-origin",
+        b"referrer-policy": b"no-referrer",
         b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
         b"x-frame-options": b"DENY",
         b"strict-transport-security": b"max-age=63072000",
@@ -36,9 +36,8 @@ def test_an_endpoint_may_say_otherwise() -> None:
     assert headers[b"x-content-type-options"] == b"nosniff"
 
 
-def test_no_referrer_leaves_for_another_site_and_forms_of_ours_keep_their_origin() -> None:
-    # Under `no-referrer` a browser sends `Origin: null` with our own forms, which csrf refuses.
-    assert completed(Response())[b"referrer-policy"] == b"same-origin"
+def test_no_referrer_leaves_our_pages() -> None:
+    assert completed(Response())[b"referrer-policy"] == b"no-referrer"
 
 
 def test_an_answer_without_content_has_no_length() -> None:

@@ -53,7 +53,7 @@ def test_every_page_tells_browsers_not_to_index_it_nor_to_leak_where_it_was(name
         element["name"]: element["content"] for element in drawn_page(name).all("meta") if "name" in element
     }
     assert meta["robots"] == "noindex"
-    assert meta["referrer"] == "same-origin"
+    assert meta["referrer"] == "no-referrer"
     assert meta["viewport"] == "width=device-width, initial-scale=1"
 
 
