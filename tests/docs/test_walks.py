@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 from innkeeper.server.cli import snippet
-from tests import innkeeper_process
 from tests.docs import commands
 from tests.docs.pages import ROOT, Block, blocks_of
-from tests.innkeeper_process import InnkeeperProcess
+from tests.e2e.programs import Running, a_dev_server, environment, innkeeper
 
 WALKS = ("README.md", "docs/apps.md", "docs/apis.md", "docs/tokens.md", "docs/errors.md")
 # These wait for Ctrl-C or fetch packages; tests/e2e starts the same things.
 NOT_PASTED = re.compile(
-    r"^(innkeeper (dev|serve|init)\b|python3 run\.py (dev|test)\b|\.venv-|pip install|uvicorn )"
+    r"^(innkeeper (dev|serve|init)\b|python3 run\.py (dev|test)\b|\.venv-|uvicorn )"
+    r"|^(python3 -m venv |\. \.venv/|pip install )"
 )
 MARK = "=== block "
 
@@ -80,20 +80,16 @@ def outputs(printed: str) -> dict[int, list[str]]:
     return found
 
 
-def follow(page: Path, house: InnkeeperProcess, folder: Path) -> dict[int, list[str]]:
+def follow(page: Path, house: Running, folder: Path) -> dict[int, list[str]]:
     bash, curl = shutil.which("bash"), shutil.which("curl")
     if bash is None or curl is None:
         pytest.skip("bash and curl are not installed (on Debian: apt-get install curl)")
-    environment = {
-        **innkeeper_process.environment(),
-        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "NO_PROXY": "*",
-    }
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     with sample_api(house.issuer, folder) as api:
         done = subprocess.run(
             [bash, "-c", script_of(page, house.issuer, api)],
             cwd=folder,
-            env=environment,
+            env=environment(PATH=path, NO_PROXY="*"),
             capture_output=True,
             text=True,
             timeout=120,
@@ -113,7 +109,7 @@ def is_shown(expected: str, printed: list[str]) -> bool:
 @pytest.mark.parametrize("name", WALKS)
 def test_a_page_works_as_it_is_printed(name: str, folder: Path) -> None:
     page = ROOT / name
-    with innkeeper_process.dev(folder / ".innkeeper") as house:
+    with a_dev_server(folder / ".innkeeper") as house:
         printed = follow(page, house, folder)
     last = 0
     for block in blocks_of(page):
@@ -135,8 +131,8 @@ def test_the_walk_of_the_readme_meets_every_answer_of_an_api() -> None:
 
 
 def test_the_program_in_the_readme_is_the_one_that_app_create_prints(folder: Path) -> None:
-    with innkeeper_process.dev(folder / ".innkeeper") as house:
-        printed = house.command("app", "create", "my-site", "--type", "regular_web")
+    with a_dev_server(folder / ".innkeeper") as house:
+        printed = innkeeper("app", "create", "my-site", "--type", "regular_web", data=house.data).stdout
         issuer = house.issuer
     program, env = (next(of_language(language)).text for language in ("python", "env"))
     assert program in printed.replace(issuer, "http://localhost:9000")
