@@ -1,0 +1,240 @@
+"""Discovery promises what works and nothing else: every advertised value is exercised, an unlisted one is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from innkeeper.jose import base64url
+from innkeeper.server.model.user import Address, Profile
+from tests.attacks.oracles import is_json_error
+from tests.visitor import BROWSER, Visitor
+from tests.world import (
+    ISSUER,
+    SECRET,
+    SPA_CALLBACK,
+    TIMESHEETS,
+    VERIFIER,
+    World,
+    a_world,
+    authorize_parameters,
+    basic,
+    code_form,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world() -> World:
+    return await a_world()
+
+
+async def metadata(world: World) -> dict[str, Any]:
+    answer = await world.http().get("/.well-known/openid-configuration")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def at_authorize(world: World, **parameters: str | None) -> dict[str, str]:
+    """What the app is told by somebody who is signed in."""
+    visitor = Visitor(world)
+    await visitor.code()
+    answer = await visitor.http.get("/authorize", params=authorize_parameters(**parameters), headers=BROWSER)
+    query = urlsplit(answer.headers["location"]).query
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
+def claims(token: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(base64url.decode(token.split(".")[1]))
+    return found
+
+
+# ------------------------------------------------------------ the documents
+
+
+async def test_both_documents_are_the_same_and_for_everybody(world: World) -> None:
+    first = await world.http().get(
+        "/.well-known/openid-configuration", headers={"origin": "https://any.example.test"}
+    )
+    second = await world.http().get("/.well-known/oauth-authorization-server")
+    assert first.json() == second.json()
+    assert first.headers["access-control-allow-origin"] == "*"
+    assert "max-age" in first.headers["cache-control"]
+
+
+async def test_every_url_is_below_the_issuer_and_answers(world: World) -> None:
+    found = await metadata(world)
+    assert found["issuer"] == ISSUER
+    urls = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
+    assert set(urls) == {"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"}
+    for name, url in urls.items():
+        assert url.startswith(ISSUER + "/")
+        answer = await world.http().get(url)
+        assert answer.status_code != 404, name
+
+
+async def test_the_host_of_a_request_changes_nothing(world: World) -> None:
+    honest = await metadata(world)
+    answer = await world.http().get(
+        "/.well-known/openid-configuration", headers={"x-forwarded-host": "evil.example.test"}
+    )
+    assert answer.json() == honest
+
+
+async def test_keys_verify_what_was_signed_and_hold_nothing_private(world: World) -> None:
+    jwks = (await world.http().get((await metadata(world))["jwks_uri"])).json()
+    for key in jwks["keys"]:
+        assert not key.keys() & {"d", "p", "q", "dp", "dq", "qi", "k", "oth"}
+        assert key["use"] == "sig" and key["kid"]
+    assert {key["alg"] for key in jwks["keys"]} == set(
+        (await metadata(world))["id_token_signing_alg_values_supported"]
+    )
+
+
+# ------------------------------------------------------------ values of the authorization endpoint
+
+
+async def test_each_response_type_works_and_others_are_refused(world: World) -> None:
+    supported = (await metadata(world))["response_types_supported"]
+    assert supported == ["code"]
+    for value in supported:
+        assert "code" in await at_authorize(world, response_type=value)
+    for value in ("token", "id_token", "code id_token", "none", "CODE"):
+        assert (await at_authorize(world, response_type=value))["error"] == "unsupported_response_type"
+
+
+async def test_each_response_mode_works_and_others_are_refused(world: World) -> None:
+    supported = (await metadata(world))["response_modes_supported"]
+    for value in supported:
+        assert "code" in await at_authorize(world, response_mode=value)
+    for value in {"query", "fragment", "form_post", "web_message", "query.jwt"} - set(supported):
+        assert (await at_authorize(world, response_mode=value))["error"] == "invalid_request"
+
+
+async def test_each_challenge_method_works_and_others_are_refused(world: World) -> None:
+    supported = (await metadata(world))["code_challenge_methods_supported"]
+    assert supported == ["S256"]
+    assert "code" in await at_authorize(world, code_challenge_method="S256")
+    assert (await at_authorize(world, code_challenge_method="plain"))["error"] == "invalid_request"
+
+
+async def test_each_scope_is_granted_and_others_are_left_out(world: World) -> None:
+    supported = (await metadata(world))["scopes_supported"]
+    asked = " ".join([*supported, "unheard:of"])
+    code = await Visitor(world).code(scope=asked)
+    answer = await world.http().post("/oauth/token", data=code_form(code), headers=basic("web"))
+    assert answer.json()["scope"].split() == supported
+
+
+async def test_each_prompt_is_understood_and_others_are_refused(world: World) -> None:
+    supported = (await metadata(world))["prompt_values_supported"]
+    for value in supported:
+        visitor = Visitor(world)
+        await visitor.authorize(prompt=value)
+        expected = 303 if value == "none" else 200
+        assert visitor.response.status_code == expected, value
+        if value == "none":
+            assert visitor.answer()["error"] == "login_required"
+    assert (await at_authorize(world, prompt="dance"))["error"] == "invalid_request"
+
+
+async def test_the_issuer_is_in_every_answer_as_promised(world: World) -> None:
+    assert (await metadata(world))["authorization_response_iss_parameter_supported"] is True
+    assert (await at_authorize(world))["iss"] == ISSUER
+    assert (await at_authorize(world, scope="openid", response_type="x"))["iss"] == ISSUER
+
+
+async def test_each_language_is_spoken(world: World) -> None:
+    for tag in (await metadata(world))["ui_locales_supported"]:
+        visitor = Visitor(world)
+        await visitor.authorize(ui_locales=tag)
+        assert visitor.response.headers["content-language"] == tag
+        assert f'lang="{tag}"' in visitor.response.text
+
+
+@pytest.mark.parametrize(
+    ("promise", "parameter", "error"),
+    [
+        ("request_parameter_supported", "request", "request_not_supported"),
+        ("request_uri_parameter_supported", "request_uri", "request_uri_not_supported"),
+    ],
+)
+async def test_what_is_said_to_be_missing_is_refused(
+    world: World, promise: str, parameter: str, error: str
+) -> None:
+    assert (await metadata(world))[promise] is False
+    assert (await at_authorize(world, **{parameter: "https://x.example.test"}))["error"] == error
+
+
+# ------------------------------------------------------------ values of the token endpoint
+
+
+async def test_each_grant_type_works_and_others_are_refused(world: World) -> None:
+    forms: dict[str, tuple[str, dict[str, str]]] = {
+        "authorization_code": ("web", code_form(await Visitor(world).code())),
+        "client_credentials": ("cron", {"grant_type": "client_credentials", "audience": TIMESHEETS}),
+    }
+    supported = (await metadata(world))["grant_types_supported"]
+    assert set(supported) == set(forms)
+    for name in supported:
+        client_id, form = forms[name]
+        answer = await world.http().post("/oauth/token", data=form, headers=basic(client_id))
+        assert answer.status_code == 200, name
+    for name in ("refresh_token", "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"):
+        answer = await world.http().post("/oauth/token", data={"grant_type": name}, headers=basic("web"))
+        is_json_error(answer, 400, "unsupported_grant_type")
+
+
+async def test_each_client_authentication_works_and_others_are_refused(world: World) -> None:
+    posted = {"client_id": "poster", "client_secret": SECRET}
+    ways: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, str]]] = {
+        "client_secret_basic": ({}, {}, basic("web")),
+        "client_secret_post": ({"client_id": "poster"}, posted, {}),
+        "none": (
+            {"client_id": "spa", "redirect_uri": SPA_CALLBACK},
+            {"client_id": "spa", "redirect_uri": SPA_CALLBACK},
+            {},
+        ),
+    }
+    supported = (await metadata(world))["token_endpoint_auth_methods_supported"]
+    assert set(supported) == set(ways)
+    for name in supported:
+        asked, form, headers = ways[name]
+        sent = code_form(await Visitor(world).code(**asked)) | form
+        answer = await world.http().post("/oauth/token", data=sent, headers=headers)
+        assert answer.status_code == 200, name
+    assertion = {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": "x",
+    }
+    sent = code_form("ik_ac_x") | assertion
+    is_json_error(await world.http().post("/oauth/token", data=sent), 401, "invalid_client")
+
+
+async def test_each_signing_algorithm_signs_id_tokens(world: World) -> None:
+    for alg in (await metadata(world))["id_token_signing_alg_values_supported"]:
+        await world.change("web", id_token_signed_response_alg=alg)
+        code = await Visitor(world).code()
+        answer = await world.http().post("/oauth/token", data=code_form(code), headers=basic("web"))
+        header = base64url.decode(answer.json()["id_token"].split(".")[0])
+        assert f'"alg":"{alg}"'.encode() in header
+        await world.change("web", id_token_signed_response_alg="RS256")
+
+
+async def test_every_claim_that_is_listed_can_come_and_no_other(world: World) -> None:
+    full = Profile(**dict.fromkeys(Profile.__struct_fields__, "x"))
+    await world.change_user("erin", profile=full, address=Address(formatted="Somewhere 1"))
+    found = await metadata(world)
+    code = await Visitor(world).code(scope=" ".join(found["scopes_supported"]))
+    answer = await world.http().post("/oauth/token", data=code_form(code), headers=basic("web"))
+    in_userinfo = await world.http().get(
+        "/userinfo", headers={"authorization": f"Bearer {answer.json()['access_token']}"}
+    )
+    told = claims(answer.json()["id_token"]).keys() | in_userinfo.json().keys()
+    assert set(found["claims_supported"]) == told
+    assert VERIFIER not in answer.text
