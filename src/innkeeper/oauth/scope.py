@@ -25,8 +25,6 @@ class Scope:
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._words = dict.fromkeys(words)
         self._text = None
-        if len(self._words) > MAX_WORDS:
-            raise InvalidScope(f"scope has more than {MAX_WORDS} words")
         for word in self._words:
             if _WORD.fullmatch(word) is None:
                 raise InvalidScope("scope has an empty word or a character that is not allowed")

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from innkeeper.oauth.errors import InvalidScope, InvalidTarget
-from innkeeper.oauth.scope import Scope
+from innkeeper.oauth.scope import MAX_WORDS, Scope
 from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.consent import Consent
@@ -158,3 +158,11 @@ def test_a_machine_without_a_grant_gets_nothing_first_party_or_not() -> None:
 def test_identity_scopes_are_no_scopes_of_an_api() -> None:
     assert effective_scope.OIDC_SCOPES == ("openid", "profile", "email", "address", "phone")
     assert ApiIdentifier(TIMESHEETS) == API.identifier
+
+
+def test_an_api_may_define_more_scopes_than_one_request_may_name() -> None:
+    many = tuple(ApiScope(value=f"read:thing{number}") for number in range(MAX_WORDS + 50))
+    api = Api(identifier=TIMESHEETS, name="Many", scopes=(*many, *API.scopes))
+    assert ceiling(api, a_client()) >= Scope((READ, "read:thing149"))
+    found = grantable(Scope((READ,)), api=api, client=a_client(), user=a_user(), roles={})
+    assert found == Scope((READ,))
