@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from innkeeper.jose.hashes import sha256
+from innkeeper.server.cli import app_document
 from innkeeper.server.flows.administer import clients
 from innkeeper.server.flows.administer.clients import ClientChanges, NewClient
 from innkeeper.server.flows.administer.refusal import Refused
@@ -58,6 +59,24 @@ async def test_each_type_has_safe_defaults(
     assert client.response_types == response_types
     assert client.require_pkce
     assert (secret is None) == (method == "none")
+
+
+async def test_an_app_chooses_what_signs_its_id_tokens_and_whether_they_carry_the_profile() -> None:
+    world = await a_world()
+    client, _ = await clients.create(world.services, wanted())
+    assert (client.id_token_signed_response_alg, client.id_token_profile) == ("RS256", True)
+    other, _ = await clients.create(
+        world.services,
+        wanted(client_id="calm", id_token_signed_response_alg="ES256", id_token_profile=False),
+    )
+    assert (other.id_token_signed_response_alg, other.id_token_profile) == ("ES256", False)
+    assert app_document.of(other)["id_token_profile"] is False
+    assert app_document.lines(other)["ID tokens"] == "ES256, without the profile"
+    changes = ClientChanges(id_token_signed_response_alg="RS256", id_token_profile=True)
+    changed = await clients.change(world.services, "calm", changes)
+    assert (changed.id_token_signed_response_alg, changed.id_token_profile) == ("RS256", True)
+    untouched = await clients.change(world.services, "calm", ClientChanges(name="Calm"))
+    assert (untouched.id_token_signed_response_alg, untouched.id_token_profile) == ("RS256", True)
 
 
 async def test_a_browser_app_may_call_from_the_origins_of_its_callbacks_and_no_other_type_may() -> None:

@@ -25,6 +25,7 @@ def of(client: Client) -> dict[str, Any]:
         "response_types": client.response_types,
         "require_pkce": client.require_pkce,
         "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "id_token_profile": client.id_token_profile,
         "api_grants": [{"api": grant.api, "scopes": grant.scope} for grant in client.api_grants],
         "secrets": [
             {"created_at": secret.created_at, "expires_at": secret.expires_at} for secret in client.secrets
@@ -47,6 +48,8 @@ def lines(client: Client) -> dict[str, str | Sequence[str]]:
         "Login URI": client.initiate_login_uri or "-",
         "Authenticates": client.token_endpoint_auth_method,
         "PKCE": "required" if client.require_pkce else "not required",
+        "ID tokens": f"{client.id_token_signed_response_alg}, "
+        + ("with the profile" if client.id_token_profile else "without the profile"),
         "Grant types": " ".join(client.grant_types) or "-",
         "APIs": [f"{grant.api}: {' '.join(grant.scope)}" for grant in client.api_grants],
         "Secrets": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import get_args
 
 import click
 
@@ -11,9 +11,8 @@ from innkeeper.server.cli import app_document, arguments, output
 from innkeeper.server.cli.workspace import administration, json_option
 from innkeeper.server.flows.administer import clients
 from innkeeper.server.flows.services import Services
+from innkeeper.server.model.client import ClientAuthMethod, ClientType, SigningAlgorithm
 
-TYPES = ("regular_web", "spa", "native", "m2m")
-AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 callback_option = click.option(
     "--callback",
     "callbacks",
@@ -30,7 +29,19 @@ grant_option = click.option(
     "--grant-type", "grant_types", multiple=True, metavar="NAME", help="Instead of those of the type."
 )
 auth_option = click.option(
-    "--auth-method", type=click.Choice(AUTH_METHODS), help="How it authenticates at the token endpoint."
+    "--auth-method",
+    type=click.Choice(get_args(ClientAuthMethod)),
+    help="How it authenticates at the token endpoint.",
+)
+id_token_alg_option = click.option(
+    "--id-token-alg",
+    type=click.Choice(get_args(SigningAlgorithm)),
+    help="What signs its ID tokens. A new app has RS256, which every library expects.",
+)
+id_token_profile_option = click.option(
+    "--id-token-profile/--no-id-token-profile",
+    default=None,
+    help="Whether its ID tokens carry name, e-mail and the like, as those of a new app do; userinfo always has them.",
 )
 publisher_option = click.option("--publisher", help="Who makes the app; shown when people consent.")
 login_uri_option = click.option(
@@ -45,7 +56,13 @@ def app() -> None:
 
 @app.command("create")
 @click.argument("app_id", metavar="APP")
-@click.option("--type", "app_type", type=click.Choice(TYPES), required=True, help="What kind of app it is.")
+@click.option(
+    "--type",
+    "app_type",
+    type=click.Choice(get_args(ClientType)),
+    required=True,
+    help="What kind of app it is.",
+)
 @click.option("--name", help="What people read. Default: APP.")
 @callback_option
 @origin_option
@@ -57,6 +74,8 @@ def app() -> None:
 @scope_option
 @grant_option
 @auth_option
+@id_token_alg_option
+@id_token_profile_option
 @login_uri_option
 @json_option
 @administration
@@ -64,7 +83,7 @@ async def create(
     services: Services,
     *,
     app_id: str,
-    app_type: Literal["regular_web", "spa", "native", "m2m"],
+    app_type: ClientType,
     name: str | None,
     callbacks: tuple[str, ...],
     origins: tuple[str, ...],
@@ -73,7 +92,9 @@ async def create(
     api: str | None,
     scopes: tuple[str, ...],
     grant_types: tuple[str, ...],
-    auth_method: Any,
+    auth_method: ClientAuthMethod | None,
+    id_token_alg: SigningAlgorithm | None,
+    id_token_profile: bool | None,
     login_uri: str | None,
     as_json: bool,
 ) -> None:
@@ -94,6 +115,8 @@ async def create(
         is_first_party=not third_party,
         publisher=publisher,
         auth_method=auth_method,
+        id_token_signed_response_alg=id_token_alg,
+        id_token_profile=id_token_profile,
         grant_types=grant_types or None,
         api_grants=arguments.api_grants((), api, scopes, option="--scope") or (),
     )
@@ -155,6 +178,8 @@ async def show(services: Services, *, app_id: str, as_json: bool) -> None:
 @click.option("--remove-api", metavar="ID", help="Take away what it may ask of this API.")
 @grant_option
 @auth_option
+@id_token_alg_option
+@id_token_profile_option
 @login_uri_option
 @click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Exempt an app with a secret from PKCE.")
 @click.option("--enable/--disable", "is_enabled", default=None, help="Disabling ends all that it was given.")
@@ -173,7 +198,9 @@ async def change(
     scopes: tuple[str, ...],
     remove_api: str | None,
     grant_types: tuple[str, ...],
-    auth_method: Any,
+    auth_method: ClientAuthMethod | None,
+    id_token_alg: SigningAlgorithm | None,
+    id_token_profile: bool | None,
     login_uri: str | None,
     require_pkce: bool | None,
     is_enabled: bool | None,
@@ -191,6 +218,8 @@ async def change(
         allowed_origins=origins or None,
         initiate_login_uri=login_uri,
         auth_method=auth_method,
+        id_token_signed_response_alg=id_token_alg,
+        id_token_profile=id_token_profile,
         grant_types=grant_types or None,
         api_grants=asked if asked is not None else granted if remove_api else None,
         require_pkce=require_pkce,

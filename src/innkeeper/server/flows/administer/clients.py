@@ -12,7 +12,14 @@ from innkeeper.jose.hashes import sha256
 from innkeeper.server.flows.administer import client_rules
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
-from innkeeper.server.model.client import ApiGrant, Client, ClientAuthMethod, ClientSecret, ClientType
+from innkeeper.server.model.client import (
+    ApiGrant,
+    Client,
+    ClientAuthMethod,
+    ClientSecret,
+    ClientType,
+    SigningAlgorithm,
+)
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
@@ -39,6 +46,8 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     is_first_party: bool = True
     publisher: str | None = None
     auth_method: ClientAuthMethod | None = None
+    id_token_signed_response_alg: SigningAlgorithm | None = None
+    id_token_profile: bool | None = None
     grant_types: tuple[str, ...] | None = None
     api_grants: tuple[ApiGrant, ...] = ()
 
@@ -52,6 +61,8 @@ class ClientChanges(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...] | None = None
     initiate_login_uri: str | None = None
     auth_method: ClientAuthMethod | None = None
+    id_token_signed_response_alg: SigningAlgorithm | None = None
+    id_token_profile: bool | None = None
     grant_types: tuple[str, ...] | None = None
     api_grants: tuple[ApiGrant, ...] | None = None
     require_pkce: bool | None = None
@@ -88,6 +99,8 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
         initiate_login_uri=wanted.initiate_login_uri,
         grant_types=client_rules.grant_types(wanted.type, wanted.grant_types, services.grants),
         api_grants=wanted.api_grants,
+        id_token_signed_response_alg=wanted.id_token_signed_response_alg or "RS256",
+        id_token_profile=wanted.id_token_profile is not False,
     )
     client = client_rules.with_response_types(client)
     client_rules.check(client, services.grants, (await services.store.registry.snapshot()).apis)
