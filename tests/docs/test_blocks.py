@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -44,8 +45,7 @@ def test_every_command_in_a_block_exists_with_its_options(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=named)
-def test_every_command_in_the_text_exists_with_its_options(page: object) -> None:
-    assert isinstance(page, type(ROOT))
+def test_every_command_in_the_text_exists_with_its_options(page: Path) -> None:
     shown = [words for code in codes_of(page) for words in commands.shown_in(code)]
     assert [wrong for words in shown if (wrong := commands.complaint(words))] == []
 
@@ -131,3 +131,9 @@ def tree_paths(text: str) -> list[str]:
         above = [*above[:depth], name]
         paths.append("/".join(above))
     return paths
+
+
+@pytest.mark.parametrize("page", pages(), ids=named)
+def test_every_example_that_is_started_can_be_started(page: Path) -> None:
+    for module in re.findall(r"-m examples\.(\w+)", page.read_text(encoding="utf-8")):
+        assert (ROOT / "examples" / module / "__main__.py").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,6 @@ from innkeeper.server.web.routes import ROUTES
 from tests.docs.pages import DOCS, ROOT, codes_of, named, pages, prose_of, table_of
 
 SOURCE = ROOT / "src" / "innkeeper"
-SLUG = re.compile(r'UntrustedRequest\(\s*"(\w+)"|\berror="(\w+)"')
 
 
 def first_codes(page: Path, title: str) -> list[str]:
@@ -85,18 +85,32 @@ def test_every_error_code_is_listed_with_its_status() -> None:
 
 def test_every_slug_of_an_error_page_is_listed_with_a_remedy() -> None:
     used = {slug for path in (SOURCE / "server").rglob("*.py") for slug in slugs_in(path)}
-    assert {"unknown_client", "form_refused"} <= used
+    assert {"unknown_client", "form_refused", "request_too_large"} <= used
     shown = {row[0].strip("`"): row[3] for row in table_of(DOCS / "errors.md", "slug")}
-    assert used <= set(shown) | {"server_error"}
+    assert used <= set(shown)
     assert set(shown) <= used | {error.code for error in OAuthError.__subclasses__()}
     assert all(shown.values())
 
 
 def slugs_in(path: Path) -> Iterator[str]:
-    """What becomes the `error` of a page: an `UntrustedRequest` or a `Failure` made by hand."""
-    for match in SLUG.finditer(path.read_text(encoding="utf-8")):
-        if match[1] or "Failure" in path.read_text(encoding="utf-8"):
-            yield match[1] or match[2]
+    """What becomes the `error` of a page: of an `UntrustedRequest`, or of a `Failure` made by hand."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        node.target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            given: list[ast.expr] = []
+            if call.func.id == "UntrustedRequest":
+                given = call.args[:1]
+            if call.func.id == "Failure":
+                given = [keyword.value for keyword in call.keywords if keyword.arg == "error"]
+            for value in given:
+                named_value = constants.get(value.id) if isinstance(value, ast.Name) else value
+                if isinstance(named_value, ast.Constant):
+                    yield str(named_value.value)
 
 
 def test_every_way_to_get_a_token_and_to_authenticate_is_described() -> None:
