@@ -140,11 +140,11 @@ def insert_user(
     tables: Tables, user: User, identifiers: Sequence[str], password: PasswordCredential | None
 ) -> Conflict | None:
     """Part of the transition that is running; a Conflict has changed nothing."""
-    if user.user_id in tables.users:
-        return Conflict(what="user_id")
     taken = taken_identifier(tables, user.user_id, identifiers)
     if taken is not None:
         return Conflict(what=taken)
+    if user.user_id in tables.users:
+        return Conflict(what="user_id")
     tables.users[user.user_id] = user
     _name(tables, user.user_id, identifiers)
     if password is not None:

@@ -40,6 +40,7 @@ def open_writer(path: Path) -> apsw.Connection:
 
 
 def open_reader(path: Path) -> apsw.Connection:
+    """A connection that cannot write, and that is in contact with the log from the start."""
     connection = _open(path)
     connection.set_busy_timeout(1000)
     connection.pragma("query_only", True)

@@ -130,19 +130,21 @@ def _create(
 def _replace(
     user: User, identifiers: Sequence[str], events: Sequence[Event], transaction: Transaction
 ) -> Done | Conflict | Missing:
-    taken = _taken_identifier(user.user_id, identifiers, transaction)
     successor = replace(user, revision=user.revision + 1)
-    if taken is None and _update(successor, user.revision, transaction):
-        transaction.change(DELETE_IDENTIFIERS, (user.user_id,))
-        _name(user.user_id, identifiers, transaction)
-        transaction.record(events)
-        return Done()
     row = transaction.row(GET, (user.user_id,))
     if row is None:
         return Missing()
     if transaction.is_retry and row[0] == USER.encode(successor):
         return Done()
-    return Conflict(what=taken or "revision")
+    taken = _taken_identifier(user.user_id, identifiers, transaction)
+    if USER.decode(row[0]).revision == user.revision and taken is not None:
+        return Conflict(what=taken)
+    if not _update(successor, user.revision, transaction):
+        return Conflict(what="revision")
+    transaction.change(DELETE_IDENTIFIERS, (user.user_id,))
+    _name(user.user_id, identifiers, transaction)
+    transaction.record(events)
+    return Done()
 
 
 def _set_password(

@@ -69,6 +69,7 @@ class Reader:
         """Several queries that see the same state."""
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
+        self._counters.reads += 1
         return await asyncio.get_running_loop().run_in_executor(self._scans, self._snapshot, queries)
 
     def close(self) -> None:
@@ -78,7 +79,6 @@ class Reader:
             connection.close(True)
 
     def _snapshot(self, queries: Sequence[tuple[str, Sequence[Value]]]) -> list[list[Row]]:
-        self._counters.reads += 1
         here = self._here
         cursor = here.cursor
         if cursor is None or here.generation != self._handle.generation:

@@ -54,8 +54,10 @@ INSTANCE: Final = Codec(Instance)
 
 
 def to_us(at: datetime) -> int:
+    """Epoch microseconds, exactly: `timestamp()` would go through a float."""
     return (at - _EPOCH) // _MICROSECOND
 
 
 def from_us(us: int) -> datetime:
+    """An aware UTC instant."""
     return _EPOCH + us * _MICROSECOND
