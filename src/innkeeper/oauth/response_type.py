@@ -1,6 +1,6 @@
 """`response_type` (RFC 6749 §3.1.1, OAuth 2.0 Multiple Response Types §5): a set of words, in any order."""
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -16,7 +16,6 @@ LEGAL: Final = (
     "code id_token token",
     "none",
 )
-SUPPORTED: Final = ("code",)
 _BY_WORDS: Final = {frozenset(spelling.split(" ")): spelling for spelling in LEGAL}
 
 
@@ -33,15 +32,6 @@ class ResponseType(msgspec.Struct, frozen=True):
         if spelling is None or len(words) != spelling.count(" ") + 1:
             raise UnsupportedResponseType("response_type is not a registered combination")
         return cls(spelling)
-
-    @property
-    def is_supported(self) -> bool:
-        return self.value in SUPPORTED
-
-    @property
-    def default_response_mode(self) -> Literal["query", "fragment"]:
-        """Tokens must not travel in a query string, where servers and proxies write them down."""
-        return "query" if self.value in ("code", "none") else "fragment"
 
     def __contains__(self, word: object) -> bool:
         return word in self.value.split(" ")

@@ -7,7 +7,7 @@ from itertools import permutations, product
 import pytest
 
 from innkeeper.oauth.errors import UnsupportedResponseType
-from innkeeper.oauth.response_type import LEGAL, SUPPORTED, ResponseType
+from innkeeper.oauth.response_type import LEGAL, ResponseType
 
 
 @pytest.mark.parametrize("legal", LEGAL)
@@ -16,7 +16,6 @@ def test_every_order_of_words_is_the_same_response_type(legal: str) -> None:
         parsed = ResponseType.parse(" ".join(words))
         assert str(parsed) == parsed.value == legal
         assert all(word in parsed for word in words)
-        assert parsed.is_supported == (legal in SUPPORTED)
 
 
 def test_no_other_combination_of_the_words_is_legal() -> None:
@@ -46,12 +45,3 @@ def test_no_other_combination_of_the_words_is_legal() -> None:
 def test_repeated_unknown_and_badly_spaced_words_are_refused(text: str) -> None:
     with pytest.raises(UnsupportedResponseType):
         ResponseType.parse(text)
-
-
-def test_what_carries_a_token_never_defaults_to_the_query() -> None:
-    modes = {legal: ResponseType.parse(legal).default_response_mode for legal in LEGAL}
-    assert {legal for legal, mode in modes.items() if mode == "query"} == {"code", "none"}
-
-
-def test_the_authorization_code_is_what_is_supported() -> None:
-    assert SUPPORTED == ("code",)

@@ -34,6 +34,7 @@ MAX_PARAMETERS_BYTES: Final = 6 * 1024
 MAX_NONCE_LENGTH: Final = 1024
 TOO_LARGE: Final = "request_too_large"
 MAX_AGE_LIMIT_S: Final = 10 * 365 * 86_400
+RESPONSE_TYPES: Final = ("code",)
 PROMPTS: Final = ("none", "login", "consent")
 MAY_REPEAT: Final = frozenset({"resource"})
 
@@ -178,7 +179,7 @@ def no_request_object(draft: Draft) -> None:
 def response_type(draft: Draft) -> None:
     """Known, supported, and allowed to this client."""
     wanted = ResponseType.parse(draft.parameters.require("response_type"))
-    if not wanted.is_supported:
+    if str(wanted) not in RESPONSE_TYPES:
         raise UnsupportedResponseType(f"The response type {wanted} is not supported.")
     if str(wanted) not in draft.client.response_types:
         raise UnauthorizedClient(f"This app may not use the response type {wanted}.")

@@ -6,8 +6,7 @@ from typing import Final
 from innkeeper.jose.jwk import SIGNING_ALGORITHMS
 from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
-from innkeeper.oauth.response_type import SUPPORTED as RESPONSE_TYPES
-from innkeeper.server.protocol.authorize import PROMPTS
+from innkeeper.server.protocol.authorize import PROMPTS, RESPONSE_TYPES
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OIDC_SCOPES
 from innkeeper.server.protocol.grants.base import GrantType

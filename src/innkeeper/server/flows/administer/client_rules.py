@@ -9,6 +9,7 @@ from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import ApiGrant, Client, ClientType
 from innkeeper.server.model.identifiers import ApiIdentifier
+from innkeeper.server.protocol.authorize import RESPONSE_TYPES
 from innkeeper.server.protocol.grants.base import GrantType
 
 Grants = Sequence[GrantType]
@@ -53,9 +54,9 @@ def origins(
 
 
 def with_response_types(client: Client) -> Client:
-    """`code` follows from the grant type."""
+    """They follow from the grant type."""
     return with_changes(
-        client, response_types=("code",) if "authorization_code" in client.grant_types else ()
+        client, response_types=RESPONSE_TYPES if "authorization_code" in client.grant_types else ()
     )
 
 
