@@ -12,7 +12,9 @@ from innkeeper.server.model.role import Role
 from innkeeper.server.model.user import User
 
 OIDC_SCOPES: Final = ("openid", "profile", "email", "address", "phone")
-NOT_FOR_MACHINES: Final = Scope((*OIDC_SCOPES, "offline_access"))
+RESERVED_SCOPES: Final = (*OIDC_SCOPES, "offline_access")
+"""Their meaning is OpenID Connect's, so no API may define them."""
+NOT_FOR_MACHINES: Final = Scope(RESERVED_SCOPES)
 
 
 def requested(scope: Scope | None, api: Api | None) -> Scope:

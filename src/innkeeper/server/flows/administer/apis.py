@@ -15,9 +15,9 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.client import SigningAlgorithm
 from innkeeper.server.model.identifiers import ApiIdentifier
+from innkeeper.server.protocol.effective_scope import RESERVED_SCOPES
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
-OIDC_SCOPES: Final = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 MAX_IDENTIFIER_CHARS: Final = 255
 LONGEST_LIFETIME: Final = timedelta(days=30)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]+")
@@ -158,7 +158,7 @@ def _check(api: Api) -> None:
 
 
 def _check_scope(scope: ApiScope) -> None:
-    if scope.value in OIDC_SCOPES:
+    if scope.value in RESERVED_SCOPES:
         raise Refused(f"{scope.value!r} is a scope of OpenID Connect; name yours action:resource.")
     try:
         words = list(Scope.parse(scope.value))
