@@ -86,7 +86,7 @@ class GrantType(Protocol):
 
     @property
     def client_types(self) -> Collection[str]:
-        """The client types that are given this grant when they are created."""
+        """The client types that may have this grant."""
         ...
 
     def lookup(self, form: Parameters) -> Lookup:
