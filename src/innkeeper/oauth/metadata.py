@@ -27,13 +27,11 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     userinfo_endpoint: str | None = None
     scopes_supported: Sequence[str] | None = None
     response_modes_supported: Sequence[str] | None = None
-    acr_values_supported: Sequence[str] | None = None
     claims_supported: Sequence[str] | None = None
     claims_parameter_supported: bool | None = None
     request_parameter_supported: bool | None = None
     prompt_values_supported: Sequence[str] | None = None
     ui_locales_supported: Sequence[str] | None = None
-    service_documentation: str | None = None
 
     def to_json(self) -> bytes:
         return msgspec.json.encode(self)

@@ -61,7 +61,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Listen = Listen()
     lifetimes: Lifetimes = Lifetimes()
     sign_in: SignInLimits = SignInLimits()
-    support_contact: str | None = None
     dev: bool = False
 
     @property

@@ -41,9 +41,6 @@ class DevFile(msgspec.Struct, frozen=True, kw_only=True):
     apps: tuple[DevApp, ...]
     apis: tuple[DevApi, ...]
 
-    def password_of(self, username: str) -> str | None:
-        return next((person.password for person in self.people if person.username == username), None)
-
     def secret_of(self, client_id: str) -> str | None:
         return next((app.client_secret for app in self.apps if app.client_id == client_id), None)
 

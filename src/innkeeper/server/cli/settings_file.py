@@ -28,7 +28,6 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "The API of requests that name none. Without it they get a token for userinfo.",
         "https://api.example.com",
     ),
-    "support_contact": ("Shown on error pages: a mail address or URL.", "help@example.com"),
     "listen.host": ("The address to listen on. Behind a proxy on this machine leave it.", None),
     "listen.port": ("The port to listen on.", None),
     "listen.certificate": (

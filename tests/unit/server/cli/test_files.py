@@ -121,11 +121,7 @@ def test_dev_json_says_what_was_written_and_leaves_out_what_there_is_not(tmp_pat
     dev_file.write(tmp_path / "dev.json", content)
     assert dev_file.read(tmp_path / "dev.json") == content
     assert "null" not in (tmp_path / "dev.json").read_text("utf-8")
-    assert (content.password_of("erin"), content.secret_of("web"), content.secret_of("spa")) == (
-        "p",
-        "s",
-        None,
-    )
+    assert (content.secret_of("web"), content.secret_of("spa")) == ("s", None)
 
 
 def test_a_damaged_dev_json_names_the_remedy(tmp_path: Path) -> None:
