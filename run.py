@@ -62,7 +62,8 @@ def test(python: str, words: list[str]) -> int:
     pytest = [python, "-m", "pytest"]
     if words:
         return run([*pytest, *words])
-    return lint(python) or run([*pytest, "-n", "2", "--dist", "loadgroup"])
+    # By file, since a file's tests share the servers and browsers that they start.
+    return lint(python) or run([*pytest, "-n", "2", "--dist", "loadfile"])
 
 
 def lint(python: str) -> int:

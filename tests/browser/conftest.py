@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests import innkeeper_process
 from tests.browser import npm_packages
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House, a_house
 
 CHROMIUM_OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[InnkeeperProcess]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     """A running dev server with the example world."""
-    with innkeeper_process.dev(tmp_path_factory.mktemp("house") / "data") as running:
+    with a_house(tmp_path_factory.mktemp("house")) as running:
         yield running
 
 

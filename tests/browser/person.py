@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import Browser, Page
 
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-PATIENCE_MS = 10_000
+PATIENCE_MS = 20_000
 
 
 class Person:
     """Opens pages of one house in a profile of their own."""
 
-    def __init__(self, page: Page, house: InnkeeperProcess) -> None:
+    def __init__(self, page: Page, house: House) -> None:
         self.page = page
         self.house = house
         self.requests: list[str] = []
@@ -68,7 +68,7 @@ class Person:
 
 
 @contextmanager
-def at(chromium: Browser, house: InnkeeperProcess, **options: Any) -> Generator[Person]:
+def at(chromium: Browser, house: House, **options: Any) -> Generator[Person]:
     """`options` of Playwright's `new_context`: java_script_enabled, viewport, color_scheme, locale."""
     context = chromium.new_context(**({"locale": "en-GB"} | options))
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Generator
 from itertools import product
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests import innkeeper_process
 from tests.browser.person import Person, at
-from tests.innkeeper_process import InnkeeperProcess
+from tests.e2e import programs
+from tests.house import House
 from tests.serving import free_socket, port_of
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("looks")]
+pytestmark = pytest.mark.browser
 
 WIDTHS = {1280: 800, 320: 640}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -35,20 +36,17 @@ API = {
 }
 
 
-@pytest.fixture(scope="module")
-def setup_link(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+@pytest.fixture
+def setup_link(tmp_path: Path) -> Generator[str]:
     """Of a production server that has no administrator yet."""
     with free_socket() as listening:
         port = port_of(listening)
-    data = tmp_path_factory.mktemp("production") / "data"
-    issuer = f"http://localhost:{port}"
-    said = innkeeper_process.run("init", "--issuer", issuer, "--data", str(data))
-    process = InnkeeperProcess(data, "serve", "--port", str(port))
-    try:
-        process.wait_for_health(issuer)
+    data, issuer = tmp_path / "data", f"http://localhost:{port}"
+    said = programs.innkeeper("init", "--issuer", issuer, data=data).stdout
+    serve = [sys.executable, "-m", "innkeeper", "serve", "--port", str(port), "--data", str(data)]
+    with programs.started(serve, data) as running:
+        programs.wait_until(lambda: "serves" in running.err, running)
         yield next(word for word in said.split() if word.startswith(f"{issuer}/setup"))
-    finally:
-        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +102,30 @@ def void(_: object) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_barrier_and_fits(
-    name: str, house: InnkeeperProcess, chromium: Browser, axe: str
-) -> None:
+def test_a_page_has_no_barrier_and_fits(name: str, house: House, chromium: Browser, axe: str) -> None:
     with at(chromium, house) as person:
         PAGES[name](person)
         look_at(person, name, axe)
 
 
-def test_the_setup_page_has_no_barrier_and_fits(
-    setup_link: str, house: InnkeeperProcess, chromium: Browser, axe: str
+def test_the_setup_page_has_no_barrier_and_makes_one_administrator(
+    setup_link: str, house: House, chromium: Browser, axe: str
 ) -> None:
     with at(chromium, house) as person:
         person.page.goto(setup_link)
         person.page.wait_for_selector("#setup-submit")
         look_at(person, "setup", axe)
+        fields = {"username": "root", "email": "root@exampleco.test", "password": "mallow teapot orbit fence"}
+        for name, value in fields.items():
+            person.page.fill(f"[name={name}]", value)
+        person.page.click("#setup-submit")
+        person.page.wait_for_selector(".message")
+        assert person.page.locator("#error-page").count() == 0
+        person.page.goto(setup_link)
+        assert person.page.locator("#error-page").count() == 1, "the link works once"
 
 
-def test_a_page_without_javascript_is_the_very_same(house: InnkeeperProcess, chromium: Browser) -> None:
+def test_a_page_without_javascript_is_the_very_same(house: House, chromium: Browser) -> None:
     with at(chromium, house, java_script_enabled=False) as person:
         open_sign_in(person)
         without = drawn(person.page)

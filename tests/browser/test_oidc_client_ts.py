@@ -19,10 +19,10 @@ from examples.timesheets_spa.__main__ import server as sample_server
 from innkeeper.resource_server import Guard
 from tests.browser import npm_packages
 from tests.browser.person import Person, at
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House
 from tests.serving import free_socket, served
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("oidc-client-ts")]
+pytestmark = pytest.mark.browser
 
 SAMPLE = Path(__file__).parents[2] / "examples/timesheets_spa/src/main.js"
 PROFILE = "openid profile email"
@@ -39,14 +39,14 @@ class Apps:
 
 
 @pytest.fixture(scope="module")
-def config(house: InnkeeperProcess) -> dict[str, str]:
+def config(house: House) -> dict[str, str]:
     """What the sample app reads at every load; a test may change it."""
     return {"issuer": house.issuer, "client_id": "timesheets-spa"}
 
 
 @pytest.fixture(scope="module")
 def apps(
-    house: InnkeeperProcess, modules: Path, config: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    house: House, modules: Path, config: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Apps]:
     """On free ports that the running server has been told about."""
     folder = tmp_path_factory.mktemp("apps")
@@ -99,7 +99,7 @@ def blank_pages(bundle: Path) -> ThreadingHTTPServer:
 
 
 @pytest.fixture
-def carl(chromium: Browser, house: InnkeeperProcess) -> Generator[Person]:
+def carl(chromium: Browser, house: House) -> Generator[Person]:
     with at(chromium, house) as person:
         yield person
 
@@ -108,7 +108,7 @@ def carl(chromium: Browser, house: InnkeeperProcess) -> Generator[Person]:
 
 
 def test_signin_redirect_with_default_settings_brings_his_claims(
-    house: InnkeeperProcess, apps: Apps, carl: Person
+    house: House, apps: Apps, carl: Person
 ) -> None:
     carl.page.goto(apps.bare)
     settings = {
@@ -170,7 +170,7 @@ def test_the_sample_app_signs_him_in_by_redirect(apps: Apps, asks: Any, carl: Pe
 
 
 def test_the_sample_app_signs_him_in_by_a_pop_up_and_again_without_a_page(
-    house: InnkeeperProcess, apps: Apps, asks: Any, carl: Person
+    house: House, apps: Apps, asks: Any, carl: Person
 ) -> None:
     asks(PROFILE)
     open_sample(apps, carl)
@@ -225,7 +225,7 @@ def test_the_api_refuses_him_without_the_scope_and_without_a_token(
 
 
 def test_another_origin_may_not_read_what_the_token_endpoint_answers(
-    house: InnkeeperProcess, apps: Apps, carl: Person
+    house: House, apps: Apps, carl: Person
 ) -> None:
     """Only origins of the app itself are told to the browser as allowed."""
     carl.page.goto(f"{apps.api}/me")

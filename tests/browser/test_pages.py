@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.person import Person, at
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.browser
 
 API = {
     "scope": "openid profile read:timesheets create:timesheets",
@@ -59,7 +59,7 @@ def an_app(elsewhere: str = "") -> Generator[int]:
 
 
 @pytest.fixture(scope="module")
-def app(house: InnkeeperProcess) -> Generator[str]:
+def app(house: House) -> Generator[str]:
     """The origin of an app that is timesheets-web and paycheck at once."""
     with ExitStack() as stack:
         other = stack.enter_context(an_app())
@@ -71,7 +71,7 @@ def app(house: InnkeeperProcess) -> Generator[str]:
 
 
 @pytest.fixture
-def person(chromium: Browser, house: InnkeeperProcess) -> Generator[Person]:
+def person(chromium: Browser, house: House) -> Generator[Person]:
     """Without JavaScript."""
     with at(chromium, house, java_script_enabled=False) as one:
         yield one
@@ -81,7 +81,7 @@ def person(chromium: Browser, house: InnkeeperProcess) -> Generator[Person]:
 
 
 def test_signing_in_consenting_and_denying_need_no_javascript(app: str, person: Person) -> None:
-    person.authorize("paycheck", f"{app}/callback", **API)
+    person.authorize("paycheck", f"{app}/callback", **API | {"prompt": "consent"})
     person.sign_in("erin")
     person.page.wait_for_url("**/consent?*")
     person.page.uncheck("[value='create:timesheets']")
@@ -127,7 +127,7 @@ def test_the_sign_in_page_by_keyboard(app: str, person: Person) -> None:
 
 
 def test_the_consent_page_by_keyboard(app: str, person: Person) -> None:
-    person.authorize("paycheck", f"{app}/callback", **API)
+    person.authorize("paycheck", f"{app}/callback", **API | {"prompt": "consent"})
     person.sign_in("mona")
     person.page.wait_for_url("**/consent?*")
     order = []
@@ -181,7 +181,7 @@ def test_an_app_may_send_people_on_to_another_origin_after_its_callback(app: str
     assert policy_violations(person) == []
 
 
-def test_no_page_can_be_framed(app: str, chromium: Browser, house: InnkeeperProcess) -> None:
+def test_no_page_can_be_framed(app: str, chromium: Browser, house: House) -> None:
     with at(chromium, house) as person:
         framed = [
             person.authorize_url("timesheets-web", f"{app}/callback"),
@@ -196,7 +196,7 @@ def test_no_page_can_be_framed(app: str, chromium: Browser, house: InnkeeperProc
 
 
 def test_a_form_that_is_posted_from_another_site_is_refused(
-    app: str, chromium: Browser, house: InnkeeperProcess
+    app: str, chromium: Browser, house: House
 ) -> None:
     with at(chromium, house) as person:
         person.page.goto(app)
@@ -231,7 +231,7 @@ def test_the_app_chooses_the_language(
     assert person.overflow() <= 0
 
 
-def test_otherwise_the_browser_does(app: str, chromium: Browser, house: InnkeeperProcess) -> None:
+def test_otherwise_the_browser_does(app: str, chromium: Browser, house: House) -> None:
     with at(chromium, house, locale="de-AT") as person:
         person.authorize("timesheets-web", f"{app}/callback")
         assert person.page.locator("html").get_attribute("lang") == "de"
@@ -270,7 +270,7 @@ def test_going_back_after_signing_in_and_reloading_are_survivable(app: str, pers
 
 
 def test_two_sign_ins_in_parallel_tabs_do_not_disturb_each_other(
-    app: str, chromium: Browser, house: InnkeeperProcess
+    app: str, chromium: Browser, house: House
 ) -> None:
     with at(chromium, house) as first:
         second = Person(first.page.context.new_page(), house)

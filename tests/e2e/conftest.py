@@ -6,12 +6,11 @@ from collections.abc import Generator
 
 import pytest
 
-from tests import innkeeper_process
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House, a_house
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[InnkeeperProcess]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     """A running dev server with the example world."""
-    with innkeeper_process.dev(tmp_path_factory.mktemp("house") / "data") as running:
+    with a_house(tmp_path_factory.mktemp("house")) as running:
         yield running

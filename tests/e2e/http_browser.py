@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 
-from tests.innkeeper_process import http
+from tests.house import http
 from tests.visitor import Page
 
 

@@ -15,16 +15,16 @@ from examples.timesheets_web.app import create_app as create_web
 from innkeeper.resource_server import Guard
 from tests.e2e import relying_party
 from tests.e2e.http_browser import HttpBrowser
-from tests.innkeeper_process import InnkeeperProcess
+from tests.house import House
 from tests.serving import free_socket, port_of, served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("authlib")]
+pytestmark = pytest.mark.e2e
 
 PROFILE = "openid profile email"
 
 
 @pytest.fixture(scope="module")
-def apps(house: InnkeeperProcess) -> Generator[dict[str, str]]:
+def apps(house: House) -> Generator[dict[str, str]]:
     """The origins of our two web apps, on free ports that the running server has been told about."""
     with ExitStack() as stack:
         origins = {}
@@ -53,7 +53,7 @@ def browser() -> Generator[HttpBrowser]:
 
 
 def test_erin_signs_in_and_her_claims_arrive(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['timesheets-web']}/login", scope=PROFILE)
     assert browser.url.startswith(f"{house.issuer}/sign-in?")
@@ -75,7 +75,7 @@ def check_erin(claims: dict[str, Any]) -> None:
 
 
 def test_a_second_sign_in_shows_no_page_and_is_the_same_session(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['timesheets-web']}/login", scope=PROFILE)
     browser.sign_in("erin", house.password("erin"))
@@ -89,7 +89,7 @@ def test_a_second_sign_in_shows_no_page_and_is_the_same_session(
 
 
 def test_a_wrong_password_keeps_her_out_and_the_right_one_then_lets_her_in(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['timesheets-web']}/login", scope=PROFILE)
     browser.sign_in("mona", "not her password")
@@ -99,7 +99,7 @@ def test_a_wrong_password_keeps_her_out_and_the_right_one_then_lets_her_in(
 
 
 def test_the_sample_app_shows_her_name_and_calls_the_api_for_her(
-    house: InnkeeperProcess, browser: HttpBrowser, tmp_path: Any
+    house: House, browser: HttpBrowser, tmp_path: Any
 ) -> None:
     web_socket, api_socket = free_socket(), free_socket()
     callback = f"http://localhost:{port_of(web_socket)}/auth/callback"
@@ -116,7 +116,7 @@ def test_the_sample_app_shows_her_name_and_calls_the_api_for_her(
         assert "200 {&quot;timesheets&quot;:[]}" in browser.answer.text
 
 
-def settings(house: InnkeeperProcess, callback: str, api: str) -> Settings:
+def settings(house: House, callback: str, api: str) -> Settings:
     return Settings(
         issuer=house.issuer,
         client_id="timesheets-web",
@@ -132,7 +132,7 @@ PAYCHECK = {"scope": f"{PROFILE} read:timesheets create:timesheets", "audience":
 
 
 def test_paycheck_asks_once_and_gets_what_was_left_ticked(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['paycheck']}/login", **PAYCHECK)
     page = browser.sign_in("erin", house.password("erin"))
@@ -150,7 +150,7 @@ def test_paycheck_asks_once_and_gets_what_was_left_ticked(
 
 
 def test_another_browser_of_hers_is_not_asked_again(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['paycheck']}/login", scope=f"{PROFILE} read:timesheets", audience=AUDIENCE)
     browser.sign_in("mona", house.password("mona"))
@@ -164,7 +164,7 @@ def test_another_browser_of_hers_is_not_asked_again(
 
 
 def test_denying_tells_paycheck_so_with_state_and_issuer_and_remembers_nothing(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['paycheck']}/login", **PAYCHECK)
     browser.sign_in("carl", house.password("carl"))
@@ -177,7 +177,7 @@ def test_denying_tells_paycheck_so_with_state_and_issuer_and_remembers_nothing(
 
 
 def test_cancelling_the_sign_in_goes_back_to_the_app(
-    house: InnkeeperProcess, apps: dict[str, str], browser: HttpBrowser
+    house: House, apps: dict[str, str], browser: HttpBrowser
 ) -> None:
     browser.open(f"{apps['timesheets-web']}/login", scope=PROFILE)
     browser.press("login-cancel")

@@ -14,11 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.e2e.http_browser import HttpBrowser
-from tests.innkeeper_process import InnkeeperProcess, http
+from tests.house import House, http
 from tests.serving import free_socket, port_of, served
 from tests.visitor import Page
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("native")]
+pytestmark = pytest.mark.e2e
 
 CLIENT_ID = "timesheets-cli"
 
@@ -60,7 +60,7 @@ class CommandLineApp:
 
 
 @pytest.fixture
-def app(house: InnkeeperProcess) -> Generator[CommandLineApp]:
+def app(house: House) -> Generator[CommandLineApp]:
     listening = free_socket()
     callback = f"http://127.0.0.1:{port_of(listening)}/callback"
     with served(Starlette(routes=[Route("/callback", say_done)]), listening):
@@ -79,7 +79,7 @@ def browser() -> Generator[HttpBrowser]:
 
 
 def test_a_sign_in_comes_back_to_the_port_that_the_app_chose(
-    house: InnkeeperProcess, app: CommandLineApp, browser: HttpBrowser
+    house: House, app: CommandLineApp, browser: HttpBrowser
 ) -> None:
     app.open_in(browser)
     browser.sign_in("erin", house.password("erin"))
@@ -89,7 +89,7 @@ def test_a_sign_in_comes_back_to_the_port_that_the_app_chose(
 
 
 def test_a_session_alone_signs_nobody_in_to_an_app_on_this_device(
-    house: InnkeeperProcess, app: CommandLineApp, browser: HttpBrowser
+    house: House, app: CommandLineApp, browser: HttpBrowser
 ) -> None:
     app.open_in(browser)
     browser.sign_in("erin", house.password("erin"))

@@ -17,18 +17,16 @@ from joserfc.jwk import KeySet
 
 from tests.e2e import relying_party
 from tests.e2e.http_browser import HttpBrowser
-from tests.innkeeper_process import InnkeeperProcess, http, within
+from tests.house import House, http, within
 from tests.serving import free_socket, port_of, served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("running-changes")]
+pytestmark = pytest.mark.e2e
 
 API = "https://api.exampleco.test/timesheets"
 AT_ONCE = 1.0
 
 
-def authorize(
-    house: InnkeeperProcess, redirect_uri: str, client_id: str = "timesheets-web"
-) -> httpx2.Response:
+def authorize(house: House, redirect_uri: str, client_id: str = "timesheets-web") -> httpx2.Response:
     parameters = {
         "response_type": "code",
         "client_id": client_id,
@@ -41,7 +39,7 @@ def authorize(
         return client.get(f"{house.issuer}/authorize", params=parameters)
 
 
-def ask_for_a_token(house: InnkeeperProcess, client_id: str, secret: str) -> httpx2.Response:
+def ask_for_a_token(house: House, client_id: str, secret: str) -> httpx2.Response:
     form = {"grant_type": "client_credentials", "audience": API}
     with http() as client:
         return client.post(f"{house.issuer}/oauth/token", data=form, auth=(client_id, secret))
@@ -51,7 +49,7 @@ def ask_for_a_token(house: InnkeeperProcess, client_id: str, secret: str) -> htt
 
 
 def test_a_callback_works_once_it_is_registered_and_ends_when_it_is_taken_away(
-    house: InnkeeperProcess,
+    house: House,
 ) -> None:
     callback = "http://localhost:8765/a-new-one"
     assert authorize(house, callback).status_code == 400
@@ -61,7 +59,7 @@ def test_a_callback_works_once_it_is_registered_and_ends_when_it_is_taken_away(
     within(AT_ONCE, lambda: authorize(house, callback).status_code == 400)
 
 
-def test_a_new_app_gets_tokens_until_it_is_disabled(house: InnkeeperProcess) -> None:
+def test_a_new_app_gets_tokens_until_it_is_disabled(house: House) -> None:
     words = ("--type", "m2m", "--api", API, "--scope", "batch:upload", "--json")
     secret = json.loads(house.command("app", "create", "night-shift", *words))["client_secret"]
     within(AT_ONCE, lambda: ask_for_a_token(house, "night-shift", secret).status_code == 200)
@@ -73,7 +71,7 @@ def test_a_new_app_gets_tokens_until_it_is_disabled(house: InnkeeperProcess) -> 
     within(AT_ONCE, lambda: ask_for_a_token(house, "night-shift", secret).status_code == 401)
 
 
-def test_a_rotated_secret_works_and_the_old_one_ends_when_asked_to(house: InnkeeperProcess) -> None:
+def test_a_rotated_secret_works_and_the_old_one_ends_when_asked_to(house: House) -> None:
     words = ("--type", "m2m", "--api", API, "--scope", "batch:upload", "--json")
     old = json.loads(house.command("app", "create", "rotating", *words))["client_secret"]
     new = house.command("app", "rotate-secret", "rotating", "--keep-old", "0").split()[-1]
@@ -84,12 +82,12 @@ def test_a_rotated_secret_works_and_the_old_one_ends_when_asked_to(house: Innkee
 # ------------------------------------------------------------ APIs, roles, people
 
 
-def test_a_changed_token_lifetime_counts_from_the_next_token_on(house: InnkeeperProcess) -> None:
+def test_a_changed_token_lifetime_counts_from_the_next_token_on(house: House) -> None:
     house.command("api", "change", API, "--token-lifetime", "5m")
     within(AT_ONCE, lambda: house.machine_token()["expires_in"] == 300)
 
 
-def test_a_changed_role_counts_from_the_next_token_on(house: InnkeeperProcess) -> None:
+def test_a_changed_role_counts_from_the_next_token_on(house: House) -> None:
     listening = free_socket()
     callback = f"http://localhost:{port_of(listening)}/auth/callback"
     house.command("app", "change", "timesheets-web", "--add-callback", callback)
@@ -114,7 +112,7 @@ def test_a_changed_role_counts_from_the_next_token_on(house: InnkeeperProcess) -
     browser.close()
 
 
-def test_a_person_who_is_disabled_is_signed_in_no_more(house: InnkeeperProcess) -> None:
+def test_a_person_who_is_disabled_is_signed_in_no_more(house: House) -> None:
     browser = HttpBrowser()
     browser.open(str(authorize_url(house)))
     house.command("user", "disable", "mona")
@@ -123,14 +121,14 @@ def test_a_person_who_is_disabled_is_signed_in_no_more(house: InnkeeperProcess) 
     browser.close()
 
 
-def authorize_url(house: InnkeeperProcess) -> httpx2.URL:
+def authorize_url(house: House) -> httpx2.URL:
     return authorize(house, "http://localhost:8000/auth/callback").request.url
 
 
 # ------------------------------------------------------------ keys
 
 
-def test_rotating_keys_under_use_makes_no_token_invalid(house: InnkeeperProcess) -> None:
+def test_rotating_keys_under_use_makes_no_token_invalid(house: House) -> None:
     before = key_ids(house)
     waiting = {key["kid"] for key in listed(house) if key["state"] == "next" and key["alg"] == "ES256"}
     assert waiting and waiting <= before, "the next key is published before it signs"
@@ -150,7 +148,7 @@ def test_rotating_keys_under_use_makes_no_token_invalid(house: InnkeeperProcess)
 
 
 @contextmanager
-def tokens_asked_for_all_the_time(house: InnkeeperProcess) -> Generator[list[str]]:
+def tokens_asked_for_all_the_time(house: House) -> Generator[list[str]]:
     tokens: list[str] = []
     is_over = threading.Event()
 
@@ -167,16 +165,16 @@ def tokens_asked_for_all_the_time(house: InnkeeperProcess) -> Generator[list[str
         asking.result()
 
 
-def listed(house: InnkeeperProcess) -> list[dict[str, Any]]:
+def listed(house: House) -> list[dict[str, Any]]:
     return json.loads(house.command("key", "list", "--json"))
 
 
-def jwks(house: InnkeeperProcess) -> Any:
+def jwks(house: House) -> Any:
     with http() as client:
         return client.get(f"{house.issuer}/.well-known/jwks.json").json()
 
 
-def key_ids(house: InnkeeperProcess) -> set[str]:
+def key_ids(house: House) -> set[str]:
     return {key["kid"] for key in jwks(house)["keys"]}
 
 

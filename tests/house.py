@@ -1,0 +1,75 @@
+"""A running `innkeeper dev` as other people's apps and browsers meet it: a process on real sockets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.e2e import programs
+from tests.e2e.programs import Running
+
+
+class House:
+    """What its dev.json, its log and its commands tell."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self.issuer = running.issuer
+
+    def password(self, username: str) -> str:
+        return self._running.person(username)["password"]
+
+    def secret(self, client_id: str) -> str:
+        return self._running.app(client_id)["client_secret"]
+
+    def command(self, *words: str) -> str:
+        """`innkeeper WORDS` on the same data folder while the server runs; what it prints for programs."""
+        done = programs.innkeeper(*words, data=self._running.data)
+        assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def event(self, **wanted: str) -> dict[str, Any]:
+        """The event with these members; the log is written a moment later than what it tells."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for line in self._running.err.splitlines():
+                event = json.loads(line) if line.startswith("{") and line.endswith("}") else {}
+                if event and all(event.get(name) == value for name, value in wanted.items()):
+                    return event
+            time.sleep(0.05)
+        raise AssertionError(f"no event {wanted} in {self._running.err_file}")
+
+    def machine_token(self) -> dict[str, Any]:
+        """What timesheets-cron gets."""
+        form = {"grant_type": "client_credentials", "audience": "https://api.exampleco.test/timesheets"}
+        credentials = ("timesheets-cron", self.secret("timesheets-cron"))
+        with http() as client:
+            answer = client.post(f"{self.issuer}/oauth/token", data=form, auth=credentials)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@contextmanager
+def a_house(folder: Path) -> Generator[House]:
+    """Ready on a free port, ended at the end; its screen and log stay in `folder`."""
+    with programs.a_dev_server(folder / "data") as running:
+        yield House(running)
+
+
+def http(**options: Any) -> httpx2.Client:
+    """A client that asks no proxy."""
+    return httpx2.Client(trust_env=False, timeout=10, **options)
+
+
+def within(seconds: float, is_true: Callable[[], bool]) -> None:
+    """Fails when it has not become true by then."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
