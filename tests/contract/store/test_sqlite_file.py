@@ -184,3 +184,18 @@ def test_the_migrations_speak_the_portable_dialect() -> None:
         for statement in migration.statements({"bytes": "BYTEA", "clustered": "", "hot": ""}):
             assert not [word for word in forbidden if word in statement.upper()], statement
             assert "{" not in statement
+
+
+async def test_another_file_in_its_place_is_not_written_to(
+    sqlite_store: SqliteStore, database: Path, tmp_path: Path
+) -> None:
+    """The log beside it belongs to the first file: written together they would be corrupt."""
+    other = tmp_path / "other.sqlite"
+    await open_store(other).close()
+    other.replace(database)
+    before = database.read_bytes()
+    await asyncio.sleep(0.12)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="removed or replaced"):
+            await sqlite_store.clients.create(a_client(), events=())
+    assert database.read_bytes() == before

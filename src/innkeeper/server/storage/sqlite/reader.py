@@ -18,7 +18,6 @@ from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.sqlite.connection import open_reader
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.rows import Value
-from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
 
 Row = tuple[Any, ...]
 
@@ -27,16 +26,14 @@ class _ThreadConnection(local):
     """Each thread reads on its own connection."""
 
     cursor: apsw.Cursor | None = None
-    generation: int = 0
 
 
 class Reader:
-    """When another file has taken the place of ours, the writing handle's generation moves and readers follow."""
+    """One connection for each thread that reads, and one thread for scans."""
 
-    def __init__(self, path: Path, counters: Counters, handle: WritingHandle) -> None:
+    def __init__(self, path: Path, counters: Counters) -> None:
         self._path = path
         self._counters = counters
-        self._handle = handle
         self._here = _ThreadConnection()
         self._opened: list[apsw.Connection] = []
         self._lock = Lock()
@@ -52,10 +49,7 @@ class Reader:
 
     def rows(self, sql: str, values: Sequence[Value]) -> list[Row]:
         self._counters.reads += 1
-        here = self._here
-        cursor = here.cursor
-        if cursor is None or here.generation != self._handle.generation:
-            cursor = self._open()
+        cursor = self._here.cursor or self._open()
         try:
             return cursor.execute(sql, values).fetchall()
         except apsw.Error as error:
@@ -79,10 +73,7 @@ class Reader:
             connection.close(True)
 
     def _snapshot(self, queries: Sequence[tuple[str, Sequence[Value]]]) -> list[list[Row]]:
-        here = self._here
-        cursor = here.cursor
-        if cursor is None or here.generation != self._handle.generation:
-            cursor = self._open()
+        cursor = self._here.cursor or self._open()
         try:
             cursor.execute("BEGIN")
             try:
@@ -95,15 +86,11 @@ class Reader:
     def _open(self) -> apsw.Cursor:
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
-        generation = self._handle.generation
         try:
             connection = open_reader(self._path)
         except apsw.Error as error:
             raise translated(error) from error
         with self._lock:
             self._opened.append(connection)
-        if self._here.cursor is not None:
-            self._here.cursor.connection.close(True)
-        cursor = connection.cursor()
-        self._here.cursor, self._here.generation = cursor, generation
+        cursor = self._here.cursor = connection.cursor()
         return cursor

@@ -80,7 +80,7 @@ class SqliteStore:
         self.counters = Counters()
         self._lock = lock
         self._handle = WritingHandle(path, connection, self.counters)
-        self._reader = reader = Reader(path, self.counters, self._handle)
+        self._reader = reader = Reader(path, self.counters)
         self._writer = writer = Writer(self._handle, self.counters, queue_limit=queue_limit)
         self._purge = Purge(writer)
         self.clients: interface.Clients = SqliteClients(reader, writer)

@@ -96,8 +96,10 @@ class Writer:
                 self._let_others_in()
             try:
                 self._handle.between_batches(is_idle=not batch)
+            except StoreUnavailable as error:
+                _LOG.error("SQLite: %s", error)
             except Exception:
-                _LOG.exception("housekeeping of the SQLite writer failed")
+                _LOG.exception("SQLite: housekeeping failed")
         self._handle.close()
 
     def _take(self) -> tuple[list[_Item], bool]:

@@ -9,7 +9,7 @@ import apsw
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.sqlite.connection import begin, open_writer, pending_migrations
+from innkeeper.server.storage.sqlite.connection import begin, open_writer
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.transaction import Transaction
 
@@ -26,8 +26,7 @@ class WritingHandle:
         self._watched_at = 0.0
         self._checkpointed_commits = 0
         self._transaction: Transaction | None = None
-        self._file: tuple[int, int] | None = None
-        self.generation = 0
+        self._file = _identity(path)
         self.page_limit: int | None = None
         self.on_foreign_commit: Callable[[], None] | None = None
         self._adopt(connection)
@@ -70,38 +69,33 @@ class WritingHandle:
         # One cursor for BEGIN to COMMIT: a new one for each costs as much as the statement.
         self.execute = connection.cursor().execute
         self._transaction = Transaction(connection, self._counters)
-        identity = _identity(self._path)
-        self.generation += identity != self._file
-        self._file = identity
         self._data_version = _data_version(connection)
         self._page_limit_in_force: int | None = None
 
     def _reopen(self) -> None:
-        """Never an empty file in place of one that has vanished, nor one of another version."""
+        """Only the file that was opened at the start: another one does not belong to the log beside it."""
+        self._require_file()
         try:
             connection = open_writer(self._path)
         except apsw.Error as error:
             raise translated(error) from error
-        try:
-            if pending_migrations(connection):
-                raise StoreUnavailable("the database was replaced by one with another schema")
-        except BaseException:
-            connection.close(True)
-            raise
         self._adopt(connection)
         self._tell_of_foreign_commit()
 
     def _watch(self) -> None:
         """Every 50 ms at most: is the file still ours, and has somebody else written to it?"""
         self._watched_at = monotonic()
-        if _identity(self._path) != self._file:
-            # Writing on would acknowledge what the next start cannot find.
-            self.give_up()
-            raise StoreUnavailable(f"{self._path} was removed or replaced")
+        self._require_file()
         version = _data_version(self.connection)
         if version != self._data_version:
             self._data_version = version
             self._tell_of_foreign_commit()
+
+    def _require_file(self) -> None:
+        """Writing on to a file that has lost its name would acknowledge what the next start cannot find."""
+        if _identity(self._path) != self._file:
+            self.give_up()
+            raise StoreUnavailable(f"{self._path} was removed or replaced: put it back, or start again")
 
     def _tell_of_foreign_commit(self) -> None:
         if self.on_foreign_commit is not None:
