@@ -16,7 +16,7 @@ class SignInPage(Screen, frozen=True, kw_only=True):
     interaction: str
     csrf: str
     username: str = ""
-    problem: Literal["wrong", "missing", "throttled", "expired_form"] | None = None
+    problem: Literal["wrong", "missing", "throttled"] | None = None
     retry_after_minutes: int | None = None
     form_action: str = "/sign-in"
 

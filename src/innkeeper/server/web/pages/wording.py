@@ -45,10 +45,6 @@ PAGE_NOT_FOUND = Wording(
     marked("There is no page here"),
     marked("The address may be mistyped, or the page has moved."),
 )
-TOO_MANY_REQUESTS = Wording(
-    marked("Too many requests"),
-    marked("Please wait a moment, then try again."),
-)
 SOMETHING_BROKE = Wording(
     marked("Something went wrong on our side"),
     marked("It is not your fault, and nothing was shared with any app. Please try again."),
@@ -59,21 +55,13 @@ UNAVAILABLE = Wording(
 )
 SETUP_LINK_USED = Wording(
     marked("This set-up link does not work"),
-    marked("It was used already or has expired. Print a new one with `innkeeper init` on the server."),
+    marked("It was used already or has expired. Print a new one with `innkeeper user link` on the server."),
 )
 SETUP_FINISHED = Wording(
     marked("You are the administrator now"),
     marked("The account is ready. Keep the password in a safe place."),
 )
-SIGNED_OUT = Wording(
-    marked("You are signed out"),
-    marked("You can close this page."),
-)
 
-SETUP_MISSING = marked("Please fill in every field.")
 SETUP_PASSWORD_WEAK = marked("That password is too easy to guess. Choose a longer one.")
 SETUP_USERNAME_REFUSED = marked("That username cannot be used. Choose another one.")
 SETUP_EMAIL_REFUSED = marked("That e-mail address does not look right.")
-
-BACK_TO_START = marked("Back to the start")
-OPEN_DISCOVERY = marked("See what this server offers")

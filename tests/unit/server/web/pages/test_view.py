@@ -132,7 +132,7 @@ def test_a_fresh_sign_in_has_no_problem_and_starts_in_the_first_field() -> None:
     assert not [True for _, attributes in drawn.elements if {"role", "aria-invalid"} & set(attributes)]
 
 
-@pytest.mark.parametrize("problem", ["wrong", "missing", "throttled", "expired_form"])
+@pytest.mark.parametrize("problem", ["wrong", "missing", "throttled"])
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_problem_is_announced_and_described_at_the_fields(problem: str, locale: str) -> None:
     page = SignInPage(app_name="a", interaction="i", csrf="c", username="erin", problem=problem)  # type: ignore[arg-type]
