@@ -20,7 +20,7 @@ NOT_STATE = ("lock", "counters", "is_away", "loses_next_answer", "audit", "throt
 
 CANARIES = (PASSWORD, SECRET, VERIFIER)
 INSIDES = re.compile(
-    r'Traceback|File "|\.py\b|site-packages|/src/|/usr/|/home/|/root/|/tmp/|msgspec|asyncio|sqlite'
+    r'Traceback|File "|\.py\b|site-packages|/(?:src|usr|home|root|tmp)/|msgspec|asyncio|sqlite'
     r"|\b(?:SELECT|INSERT|UPDATE|DELETE) \w+ (?:FROM|INTO|SET)\b|\bselect .* from\b|<class|object at 0x",
     re.IGNORECASE,
 )
