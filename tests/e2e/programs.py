@@ -50,6 +50,14 @@ class Running:
     def person(self, username: str) -> dict[str, Any]:
         return next(dict(person) for person in self.dev["people"] if person["username"] == username)
 
+    def cpu_seconds(self) -> float:
+        """What the process has used so far, where the system says so: other programs do not change it much."""
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        if not stat.exists():
+            return 0.0
+        fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit status."""
         if self.process.poll() is None:
