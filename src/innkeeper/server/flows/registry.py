@@ -41,15 +41,19 @@ class Registry:
 
     async def refresh(self) -> bool:
         """Takes in what others have changed; says whether anything had."""
-        changes = await self._store.registry.changes_since(self.snapshot.epoch)
-        if not changes:
+        if not await self._store.registry.changes_since(self.snapshot.epoch):
             return False
+        snapshot = await self._store.registry.snapshot()
+        # Asked after the snapshot: a change between the two would be inside it and never be heard of again,
+        # and a disabled app would stay in the cache for good.
+        changes = await self._store.registry.changes_since(self.snapshot.epoch)
         for change in changes:
             if change.kind == "client":
                 self._clients.pop(ClientId(change.id), None)
                 self._unknown.pop(ClientId(change.id), None)
-        self.snapshot = await self._store.registry.snapshot()
-        self._tell(self.snapshot)
+        if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
+            self.snapshot = snapshot
+            self._tell(snapshot)
         return True
 
     def _remember(self, client_id: ClientId, client: Client | None) -> None:
