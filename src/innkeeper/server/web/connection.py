@@ -41,7 +41,7 @@ class BoundedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """In the usual case the request is complete now, and nothing more happens."""
         super().data_received(data)
-        if self._in_request:
+        if self._in_request or self._is_idle():
             self._watch(len(data))
         elif self._deadline is not None:
             self._deadline.cancel()
@@ -84,6 +84,16 @@ class BoundedConnection(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[self._refused_with] + _NOTHING_MORE)
         self.transport.close()
 
+    def _is_idle(self) -> bool:
+        """Nothing begun, nothing being answered: the parser skips line breaks before a request (RFC 9112 §2.2).
+
+        uvicorn takes them for a sign of life and forgets its own limit, so they would hold the socket for ever.
+        """
+        if self._in_request:
+            return False
+        # None before the first request, whatever its annotation says.
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+
     def _refuse(self, status: int) -> None:
         self._refused_with = status
         raise HeadRefused
@@ -99,5 +109,5 @@ class BoundedConnection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
 
     def _give_up(self) -> None:
-        if self._in_request and not self.transport.is_closing():
+        if (self._in_request or self._is_idle()) and not self.transport.is_closing():
             self.transport.close()
