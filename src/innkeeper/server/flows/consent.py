@@ -30,11 +30,12 @@ async def view(handle: str, browser: Browser, services: Services) -> Pending | a
 
 
 def asking(pending: Pending) -> interactions.Interaction:
-    """The interaction for the form of the page: it takes the answer of the person who is shown it."""
+    """The interaction for the form of the page: it takes the answer of the person who is shown it, to what it shows."""
     assert pending.signed_in is not None
     sid = pending.signed_in.session.sid
     before = pending.interaction
-    return before.with_progress(msgspec.structs.replace(before.progress, asked=sid))
+    progress = msgspec.structs.replace(before.progress, asked=sid, boxes=_boxes(pending))
+    return before.with_progress(progress)
 
 
 async def allow(
@@ -55,6 +56,9 @@ async def allow(
         confirmed=True,
         pages_shown=True,
     )
+    if before.boxes != _boxes(pending):
+        # Rights, consents or the API have changed since: this answer is to another question.
+        return await authorize.advance(pending.interaction, browser, services)
     if isinstance(pending.step, AskConsent):
         # Only what was on the page counts; what else a form may hold is not even read as a scope.
         missing = pending.step.missing
@@ -79,6 +83,11 @@ async def deny(handle: str, browser: Browser, services: Services) -> authorize.O
         )
     )
     return authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
+
+
+def _boxes(pending: Pending) -> tuple[str, ...] | None:
+    """What the page asks for; None when it only asks for a confirmation."""
+    return tuple(sorted(pending.step.missing)) if isinstance(pending.step, AskConsent) else None
 
 
 async def _load(

@@ -34,6 +34,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     authenticated: Authenticated | None = None
     asked: SessionId | None = None
     """Who was shown the question that waits for an answer: nobody else's answer is one (CO-04)."""
+    boxes: tuple[str, ...] | None = None
+    """What that question was about; None: only whether to go on. An answer to it is none to another one."""
     answered_by: SessionId | None = None
     """Whose answers `consent_answered` and `confirmed` are."""
     consent_answered: tuple[str, ...] | None = None
