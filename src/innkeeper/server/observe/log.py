@@ -53,7 +53,8 @@ class EventLog:
         if len(self._waiting) >= MAX_WAITING_LINES:
             self.dropped += 1
             return
-        self._waiting.append(line)
+        # At once, not when it is written: behind a stuck reader, 20 000 long ones would be gigabytes.
+        self._waiting.append(line if len(line) <= MAX_LINE_BYTES else _made_safe(line))
         if not self._is_awake:
             self._is_awake = True
             self._start()
