@@ -140,7 +140,7 @@ async def _commit(
     services: Services,
 ) -> bool:
     """The one transition. False: decide again. Raises `InvalidGrant` when another attempt was first."""
-    if not isinstance(consumption, RedeemCode):
+    if isinstance(consumption, Nothing):
         return True
     common = _common(request, prepared.now, prepared.authorization)
     outcome = await services.store.codes.redeem(
@@ -185,7 +185,7 @@ async def _commit_refusal(
             outcome = await services.store.codes.burn(key, attempt=attempt, now=now, events=[burnt])
             if isinstance(outcome, Burnt):  # not when there was nothing left to burn
                 services.events.emit(burnt)
-        case RedeemCode() | Nothing():
+        case Nothing():
             pass
 
 

@@ -48,7 +48,8 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | BurnCode
+Consumption = Nothing | RedeemCode
+"""What success changes."""
 
 Evidence = CodeAndGrant | None
 """What the lookup found."""
@@ -58,7 +59,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The error to answer, and what it changes: committed before the answer leaves."""
 
     error: OAuthError
-    consumption: Consumption = Nothing()
+    consumption: Nothing | BurnCode = Nothing()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
