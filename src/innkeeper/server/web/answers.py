@@ -5,13 +5,14 @@ from typing import Any, Final
 import msgspec
 
 from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable
+from innkeeper.server.web import cors
 from innkeeper.server.web.http import Response
+from innkeeper.server.web.refusals import RETRY_AFTER
 
 NO_STORE: Final = (b"cache-control", b"no-store")
 _JSON: Final = (b"content-type", b"application/json")
 _TOKEN_HEADERS: Final = (_JSON, NO_STORE, (b"pragma", b"no-cache"))
 _ENCODER: Final = msgspec.json.Encoder()
-RETRY_AFTER: Final = (b"retry-after", b"2")
 
 
 def secret_json(value: Any, *, status: int = 200) -> Response:
@@ -22,7 +23,7 @@ def secret_json(value: Any, *, status: int = 200) -> Response:
 def public_document(body: bytes, *, max_age_s: int) -> Response:
     """A JSON document for everybody, from any origin."""
     caching = (b"cache-control", f"public, max-age={max_age_s}".encode())
-    return Response(headers=(_JSON, caching, (b"access-control-allow-origin", b"*")), body=body)
+    return Response(headers=(_JSON, caching, *cors.public()), body=body)
 
 
 def refused(error: OAuthError, *, used_basic: bool = False) -> Response:

@@ -10,7 +10,7 @@ from innkeeper.server.flows.services import Busy
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.http import Request, Response
 
-RETRY_AFTER_S: Final = b"2"
+RETRY_AFTER: Final = (b"retry-after", b"2")
 
 
 class Refused(Exception):
@@ -60,8 +60,7 @@ def as_json(request: Request, error: Exception) -> Response:
     if isinstance(error, Refused):
         return refusal(error)
     if isinstance(error, (StoreUnavailable, Busy)):
-        busy = _json(503, "temporarily_unavailable", "try again in a moment")
-        return busy.with_headers((b"retry-after", RETRY_AFTER_S))
+        return _json(503, "temporarily_unavailable", "try again in a moment").with_headers(RETRY_AFTER)
     return _json(500, "server_error", f"this is our fault; error id {request.correlation_id}")
 
 

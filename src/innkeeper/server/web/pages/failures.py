@@ -12,14 +12,13 @@ from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
 from innkeeper.server.protocol.authorize import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.web.answers import RETRY_AFTER
 from innkeeper.server.web.http import Endpoint, Request, Response
 from innkeeper.server.web.pages import wording
 from innkeeper.server.web.pages.forms import FormRefused
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import ErrorPage
 from innkeeper.server.web.pages.wording import Wording
-from innkeeper.server.web.refusals import Refused, as_json
+from innkeeper.server.web.refusals import RETRY_AFTER, Refused, as_json
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

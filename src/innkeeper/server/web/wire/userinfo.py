@@ -6,7 +6,7 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import userinfo as flow
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
-from innkeeper.server.web.answers import secret_json
+from innkeeper.server.web.answers import refused, secret_json
 from innkeeper.server.web.bodies import FORM, form
 from innkeeper.server.web.cors import for_origin
 from innkeeper.server.web.http import Request, Response
@@ -56,9 +56,7 @@ def _token(request: Request) -> str | None:
 
 def _refused(error: OAuthError) -> Response:
     scope = "openid" if error.status == 403 else None
-    body = {"error": error.code, "error_description": error.description}
-    header = (b"www-authenticate", challenge(error, scope=scope).encode())
-    return secret_json(body, status=error.status).with_headers(header)
+    return refused(error).with_headers((b"www-authenticate", challenge(error, scope=scope).encode()))
 
 
 async def _cors(origin: str, client: Client | None, services: Services) -> tuple[tuple[bytes, bytes], ...]:
