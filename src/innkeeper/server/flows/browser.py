@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from innkeeper.server.config import Lifetimes
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.handle import key_of
 from innkeeper.server.model.identifiers import HandleKey
@@ -39,10 +40,23 @@ async def signed_in(browser: Browser, services: Services) -> SignedIn | None:
     key = session_key(browser)
     found = None if key is None else await services.store.sessions.get(key)
     now = services.clock.now()
+    if found is not None:
+        found = msgspec.structs.replace(found, session=_shortened(found.session, services.settings.lifetimes))
     if found is None or found.user is None or not is_session_live(found.session, found.user, now):
         return None
     await _touch(found.session, services, now)
     return SignedIn(session=found.session, user=found.user)
+
+
+def _shortened(session: Session, lifetimes: Lifetimes) -> Session:
+    """Under today's limits: a limit that was shortened since acts on live sessions too (R-SE5)."""
+    idle = session.last_used_at + timedelta(seconds=lifetimes.session_idle_s)
+    absolute = session.created_at + timedelta(seconds=lifetimes.session_absolute_s)
+    return msgspec.structs.replace(
+        session,
+        idle_expires_at=min(session.idle_expires_at, idle),
+        absolute_expires_at=min(session.absolute_expires_at, absolute),
+    )
 
 
 async def _touch(session: Session, services: Services, now: datetime) -> None:
