@@ -16,7 +16,7 @@ from innkeeper.server.flows.password_pool import PasswordPool
 from innkeeper.server.identity.factors import password as argon2
 from innkeeper.server.web import cookies
 from tests.attacks.oracles import is_sound, keeps_secrets, rows
-from tests.attacks.test_CA_client_authentication import area_under_curve
+from tests.attacks.timing import area_under_curve
 from tests.attacks.token_requests import tables
 from tests.visitor import Visitor
 from tests.world import PASSWORD, World, a_world

@@ -19,10 +19,10 @@ from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.client_auth import base
 from innkeeper.server.protocol.client_auth.base import Presented
 from tests.attacks.oracles import is_json_error, is_sound, keeps_secrets, no_row, still_works
+from tests.attacks.timing import area_under_curve
 from tests.attacks.token_requests import redeem
 from tests.visitor import Visitor
 from tests.world import (
-    PAYROLL,
     SECRET,
     SPA_CALLBACK,
     SPA_ORIGIN,
@@ -327,17 +327,6 @@ def _timed(one: Any, other: Any) -> tuple[list[float], list[float]]:
     return measured
 
 
-def area_under_curve(ones: list[float], others: list[float]) -> float:
-    """The chance that one of the first is slower than one of the second; 0.5 when nothing can be told."""
-    ranked = sorted([(value, 0) for value in ones] + [(value, 1) for value in others])
-    ranks: dict[float, list[int]] = {}
-    for rank, (value, _) in enumerate(ranked, 1):
-        ranks.setdefault(value, []).append(rank)
-    mean = {value: sum(found) / len(found) for value, found in ranks.items()}
-    rank_sum = sum(mean[value] for value in ones)
-    return (rank_sum - len(ones) * (len(ones) + 1) / 2) / (len(ones) * len(others))
-
-
 # ------------------------------------------------------------ CA-13: public clients
 
 
@@ -377,55 +366,3 @@ async def test_CA_13_a_secret_from_a_browser_is_refused(world: World, method: st
         answer = await world.http().post("/oauth/token", data=form, headers=headers)
     is_json_error(answer, 400, "invalid_request")
     assert "access-control-allow-origin" not in answer.headers
-
-
-# ------------------------------------------------------------ CA-14: machines
-
-
-async def test_CA_14_a_public_app_gets_no_machine_token(world: World) -> None:
-    await world.change("spa", grant_types=("authorization_code", "client_credentials"))
-    is_json_error(await ask(world, {"client_id": "spa"}), 400, "unauthorized_client")
-
-
-async def test_CA_14_an_app_without_the_grant_type_is_refused(world: World) -> None:
-    is_json_error(await ask(world, headers=basic("web")), 400, "unauthorized_client")
-
-
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
-        ({"scope": "approve:timesheets"}, "invalid_scope"),
-        ({"scope": "batch:upload approve:timesheets"}, "invalid_scope"),
-        ({"scope": "batch:uploads"}, "invalid_scope"),
-        ({"scope": "BATCH:UPLOAD"}, "invalid_scope"),
-        ({"scope": "openid"}, "invalid_scope"),
-        ({"scope": "batch:upload offline_access"}, "invalid_scope"),
-        ({"scope": "profile"}, "invalid_scope"),
-        ({"audience": PAYROLL}, "invalid_target"),
-        ({"audience": "https://nobody.example.test"}, "invalid_target"),
-        ({"audience": ""}, "invalid_target"),
-        ({"audience": TIMESHEETS + "/"}, "invalid_target"),
-        ({"resource": PAYROLL}, "invalid_target"),
-    ],
-)
-async def test_CA_14_a_machine_gets_nothing_beyond_its_grant(
-    world: World, changes: dict[str, str], error: str
-) -> None:
-    with no_row(world):
-        is_json_error(await ask(world, changes, basic("cron")), 400, error)
-
-
-async def test_CA_14_a_machine_gets_an_access_token_and_nothing_else(world: World) -> None:
-    with no_row(world):
-        answer = await ask(world, headers=basic("cron"))
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"access_token", "token_type", "expires_in", "scope"}
-    assert answer.json()["scope"].split() == ["batch:upload", "read:timesheets"]
-
-
-async def test_CA_16_the_password_grant_does_not_exist(world: World) -> None:
-    form = {"grant_type": "password", "username": "erin", "password": "correct horse battery staple"}
-    answer = await world.http().post("/oauth/token", data=form, headers=basic("web"))
-    is_json_error(answer, 400, "unsupported_grant_type")
-    assert world.passwords.verified == []
-    keeps_secrets(world)
