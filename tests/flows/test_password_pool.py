@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -102,11 +101,12 @@ async def test_DO_10_a_caller_that_gives_up_makes_no_room_before_its_work_has_en
 
 async def test_the_event_loop_goes_on_while_passwords_are_checked(pool: PasswordPool) -> None:
     checks = [asyncio.create_task(pool.verify(None, "x")) for _ in range(3)]
-    longest, before = 0.0, time.perf_counter()
+    turns = 0
     while not all(check.done() for check in checks):
-        await asyncio.sleep(0.001)
-        longest, before = max(longest, time.perf_counter() - before), time.perf_counter()
-    assert longest < 0.25
+        await asyncio.sleep(0)
+        turns += 1
+    # On the loop itself each check would have taken one turn.
+    assert turns > 100
 
 
 async def test_warming_needs_no_waiting(pool: PasswordPool) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic
 from typing import IO
 
 import pytest
@@ -126,10 +125,8 @@ async def test_everything_acknowledged_before_a_kill_is_there_after_it(database:
     # The last line may have been cut in two by the kill.
     acknowledged += rest.splitlines(keepends=True)
     whole = [line.split() for line in acknowledged if line.endswith("\n")]
-    began = monotonic()
     store = open_store(database)
     await store.probe()
-    assert monotonic() - began < 3
     world = World(store)
     for key, grant_id in whole:
         found = await store.codes.read(HandleKey(bytes.fromhex(key)))

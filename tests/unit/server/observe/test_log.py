@@ -129,10 +129,8 @@ def test_a_stream_that_is_stuck_holds_up_nobody_and_the_loss_is_counted(
     stream.is_open.clear()
     log.emit(failed("taken"))
     until(lambda: not log._waiting)
-    began = time.perf_counter()
-    for number in range(150):
+    for number in range(150):  # would never end if it waited for the stream
         log.emit(failed(str(number)))
-    assert time.perf_counter() - began < 1
     assert log.dropped == 50
     stream.is_open.set()
     log.close()
@@ -154,9 +152,8 @@ def test_closing_does_not_wait_for_a_stream_that_is_stuck(log: EventLog, stream:
     stream.is_open.clear()
     log.emit(failed("x"))
     until(lambda: not log._waiting)
-    began = time.perf_counter()
-    log.close(timeout_s=0.05)
-    assert time.perf_counter() - began < 1
+    log.close(timeout_s=0.05)  # would never return if it waited for the stream
+    assert not stream.lines
 
 
 def test_many_events_are_few_writes(log: EventLog, stream: Stream) -> None:
