@@ -1,0 +1,29 @@
+"""The store: one small protocol per noun, whose methods are reads and atomic transitions.
+
+Every transition carries its condition and all its consequences, is durable when it returns, and says who won.
+A transition that consumes something takes `attempt`: if this attempt already won, it returns that outcome
+again, so only the store retries and always with the same attempt. `events` are audit rows written by the
+transition itself, and only if it changed something. Every method may raise `StoreUnavailable`. A cancelled
+caller does not cancel its transition.
+"""
+
+from innkeeper.server.storage.interface.authorizations import Codes, Grants
+from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
+from innkeeper.server.storage.interface.store import Store
+
+__all__ = [
+    "Apis",
+    "Clients",
+    "Codes",
+    "Consents",
+    "Grants",
+    "Links",
+    "Registry",
+    "Roles",
+    "Sessions",
+    "SigningKeys",
+    "Store",
+    "Throttles",
+    "Users",
+]

@@ -1,0 +1,41 @@
+"""A backend as a whole."""
+
+from datetime import datetime
+from typing import Protocol
+
+from innkeeper.server.model.instance import Instance
+from innkeeper.server.storage.interface.authorizations import Codes, Grants
+from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
+
+
+class Store(Protocol):
+    """A backend. `close()` waits for what has been accepted."""
+
+    clients: Clients
+    apis: Apis
+    roles: Roles
+    signing_keys: SigningKeys
+    registry: Registry
+    users: Users
+    throttles: Throttles
+    sessions: Sessions
+    consents: Consents
+    codes: Codes
+    grants: Grants
+    links: Links
+
+    async def instance(self) -> Instance | None: ...
+    async def claim_instance(self, instance: Instance) -> Instance:
+        """Writes it once; returns what is stored, which may be another's."""
+        ...
+
+    async def probe(self) -> None:
+        """Proves that a write can be made durable; raises StoreUnavailable otherwise (readiness)."""
+        ...
+
+    async def purge(self, *, now: datetime, limit: int) -> int:
+        """Deletes at most `limit` rows whose time is over (with an hour's margin); says how many."""
+        ...
+
+    async def close(self) -> None: ...
