@@ -7,6 +7,7 @@ import msgspec
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.user import User
 
@@ -51,6 +52,33 @@ class Burnt(msgspec.Struct, frozen=True, kw_only=True):
 
 class AlreadyRedeemed(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing to burn; nothing was changed."""
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
+    """This attempt, and no other, used the living token; `generation` is alive now."""
+
+    generation: int
+
+
+class Overlapped(msgspec.Struct, frozen=True, kw_only=True):
+    """The token before the living one, again and soon: `generation`, which is alive, is answered once more."""
+
+    generation: int
+
+
+class Reused(msgspec.Struct, frozen=True, kw_only=True):
+    """An old token came again, or one from a future that was undone: its grant is revoked now."""
+
+    is_ahead: bool = False
+
+
+class FamilyAndGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a refresh token stands for, read in one go; `user` is None when the person is gone."""
+
+    family: RefreshFamily
+    grant: Grant
+    user: User | None
+    consent_epoch: int
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ transition itself, and only if it changed something. Every method may raise `Sto
 caller does not cancel its transition.
 """
 
-from innkeeper.server.storage.interface.authorizations import Codes, Grants
+from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
@@ -19,6 +19,7 @@ __all__ = [
     "Consents",
     "Grants",
     "Links",
+    "RefreshFamilies",
     "Registry",
     "Roles",
     "Sessions",

@@ -1,29 +1,30 @@
 """Completed authorizations and everything single-use that leads to one."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
-from innkeeper.server.model.identifiers import (
-    Attempt,
-    GrantId,
-    HandleKey,
-)
+from innkeeper.server.model.identifiers import Attempt, ClientId, GrantId, HandleKey, Subject
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
     Burnt,
     CodeAndGrant,
     Done,
+    FamilyAndGrant,
     Gone,
     GrantStanding,
     Missing,
     OpaqueStanding,
+    Overlapped,
     Redeemed,
     Replayed,
+    Reused,
+    Rotated,
     Stale,
 )
 
@@ -32,9 +33,18 @@ class Codes(Protocol):
     """Authorization codes, with the grants that they complete."""
 
     async def issue(
-        self, code: AuthorizationCode, grant: Grant, *, attempt: Attempt, events: Sequence[Event]
+        self,
+        code: AuthorizationCode,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None = None,
+        attempt: Attempt,
+        events: Sequence[Event],
     ) -> Done | Stale:
-        """Inserts grant and code if `grant.epochs` are today's and client and person are enabled."""
+        """Inserts grant and code if `grant.epochs` are today's and client and person are enabled.
+
+        `access_token` is the opaque one that leaves beside the code (hybrid flow).
+        """
         ...
 
     async def read(self, key: HandleKey) -> CodeAndGrant | None:
@@ -49,15 +59,16 @@ class Codes(Protocol):
         now: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None = None,
         redeemed: Sequence[Event],
         replayed: Sequence[Event],
     ) -> Redeemed | Replayed | Gone | Stale:
         """Only for an otherwise valid presentation.
 
         Not yet redeemed, not expired, grant not revoked and epochs unmoved: marks it with `attempt`, inserts
-        the token: Redeemed. Redeemed by this attempt: Redeemed again. By another, or burnt: revokes the
-        grant, Replayed, even when the code has expired or it comes once more. Unknown, or never redeemed and
-        expired or its grant revoked: Gone.
+        access token and refresh family, makes the grant last as long as the family: Redeemed. Redeemed by this
+        attempt: Redeemed again. By another, or burnt: revokes the grant, Replayed, even when the code has
+        expired or it comes once more. Unknown, or never redeemed and expired or its grant revoked: Gone.
         """
         ...
 
@@ -71,6 +82,21 @@ class Codes(Protocol):
 class Grants(Protocol):
     """Completed authorizations."""
 
+    async def open(
+        self,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale:
+        """For an authorization that is complete at once, without a code: implicit, password, token exchange.
+
+        Inserts all or nothing, if `grant.epochs` are today's and client and person are enabled.
+        """
+        ...
+
     async def standing(self, grant_id: GrantId) -> GrantStanding | None:
         """One SELECT: the grant and today's epochs of person, client and consent."""
         ...
@@ -82,3 +108,41 @@ class Grants(Protocol):
     async def revoke(
         self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]
     ) -> Done | Missing: ...
+
+
+class RefreshFamilies(Protocol):
+    """Refresh tokens: one row per family, rotated in place."""
+
+    async def read(self, key: HandleKey) -> FamilyAndGrant | None:
+        """One indexed read, also of an expired family."""
+        ...
+
+    async def rotate(
+        self,
+        key: HandleKey,
+        *,
+        presented: int,
+        attempt: Attempt,
+        now: datetime,
+        overlap: timedelta,
+        idle_expires_at: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        rotated: Sequence[Event],
+        overlapped: Sequence[Event],
+        reused: Sequence[Event],
+    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+        """Only for an otherwise valid presentation of generation `presented`.
+
+        It is the living one, neither limit is reached, the grant is not revoked and the epochs are unmoved:
+        the generation moves by one (not for a family that does not rotate), `attempt` is stored, the access
+        token is inserted: Rotated. Moved by this attempt: Rotated again. It is the one before the living one,
+        less than `overlap` after the rotation, and was answered less than 20 times since: Overlapped, with the
+        access token. Older than that, or ahead of the row: the grant is revoked, Reused. Unknown, over, or
+        revoked: Gone.
+        """
+        ...
+
+    async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
+        """A person's families, with one client or with all."""
+        ...

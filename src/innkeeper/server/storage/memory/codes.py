@@ -11,6 +11,8 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.memory.refresh_families import add_family
 from innkeeper.server.storage.memory.tables import CodeRow, Tables
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
@@ -34,9 +36,15 @@ class MemoryCodes:
         self._tables = tables
 
     async def issue(
-        self, code: AuthorizationCode, grant: Grant, *, attempt: Attempt, events: Sequence[Event]
+        self,
+        code: AuthorizationCode,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None = None,
+        attempt: Attempt,
+        events: Sequence[Event],
     ) -> Done | Stale:
-        return self._tables.transition(partial(self._issue, code, grant, attempt, events))
+        return self._tables.transition(partial(self._issue, code, grant, access_token, attempt, events))
 
     async def read(self, key: HandleKey) -> CodeAndGrant | None:
         return self._tables.read(partial(self._read, key))
@@ -49,10 +57,11 @@ class MemoryCodes:
         now: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None = None,
         redeemed: Sequence[Event],
         replayed: Sequence[Event],
     ) -> Redeemed | Replayed | Gone | Stale:
-        run = partial(self._redeem, key, attempt, now, epochs, access_token, redeemed, replayed)
+        run = partial(self._redeem, key, attempt, now, epochs, access_token, family, redeemed, replayed)
         return self._tables.transition(run)
 
     async def burn(
@@ -61,7 +70,13 @@ class MemoryCodes:
         return self._tables.transition(partial(self._burn, key, attempt, now, events))
 
     def _issue(
-        self, code: AuthorizationCode, grant: Grant, attempt: Attempt, events: Sequence[Event], is_retry: bool
+        self,
+        code: AuthorizationCode,
+        grant: Grant,
+        access_token: OpaqueAccessToken | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+        is_retry: bool,
     ) -> Done | Stale:
         tables = self._tables
         stored = tables.codes.get(code.key)
@@ -72,6 +87,8 @@ class MemoryCodes:
             return Stale()
         tables.grants[grant.grant_id] = grant
         tables.codes[code.key] = CodeRow(code=code, issued_by=attempt)
+        if access_token is not None:
+            tables.access_tokens[access_token.key] = access_token
         tables.record(events)
         return Done()
 
@@ -94,6 +111,7 @@ class MemoryCodes:
         now: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None,
         redeemed: Sequence[Event],
         replayed: Sequence[Event],
         is_retry: bool,
@@ -106,7 +124,7 @@ class MemoryCodes:
             return Redeemed()
         grant = tables.grants[row.code.grant_id]
         if row.is_spent:
-            _revoke(tables, grant, now, replayed)
+            tables.revoke(grant, now, replayed)
             return Replayed()
         if row.code.expires_at <= now or grant.revoked_at is not None:
             return Gone()
@@ -116,6 +134,7 @@ class MemoryCodes:
         tables.codes[key] = replace(row, redeemed_by=attempt)
         if access_token is not None:
             tables.access_tokens[access_token.key] = access_token
+        add_family(tables, family)
         tables.record(redeemed)
         return Redeemed()
 
@@ -142,6 +161,17 @@ class MemoryGrants:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
+    async def open(
+        self,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale:
+        return self._tables.transition(partial(self._open, grant, access_token, family, attempt, events))
+
     async def standing(self, grant_id: GrantId) -> GrantStanding | None:
         return self._tables.read(partial(self._standing, grant_id))
 
@@ -150,6 +180,29 @@ class MemoryGrants:
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
         return self._tables.transition(partial(self._revoke, grant_id, now, events))
+
+    def _open(
+        self,
+        grant: Grant,
+        access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+        is_retry: bool,
+    ) -> Done | Stale:
+        tables = self._tables
+        if grant.grant_id in tables.grants:
+            return Done() if tables.opened_by.get(grant.grant_id) == attempt else Stale()
+        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
+        if not tables.is_current(grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch):
+            return Stale()
+        tables.grants[grant.grant_id] = grant
+        tables.opened_by[grant.grant_id] = attempt
+        if access_token is not None:
+            tables.access_tokens[access_token.key] = access_token
+        add_family(tables, family)
+        tables.record(events)
+        return Done()
 
     def _standing(self, grant_id: GrantId) -> GrantStanding | None:
         grant = self._tables.grants.get(grant_id)
@@ -176,12 +229,5 @@ class MemoryGrants:
         grant = self._tables.grants.get(grant_id)
         if grant is None:
             return Missing()
-        _revoke(self._tables, grant, now, events)
+        self._tables.revoke(grant, now, events)
         return Done()
-
-
-def _revoke(tables: Tables, grant: Grant, now: datetime, events: Sequence[Event]) -> None:
-    """Once: what was revoked before keeps its instant and leaves no second audit row."""
-    if grant.revoked_at is None:
-        tables.grants[grant.grant_id] = replace(grant, revoked_at=now)
-        tables.record(events)

@@ -29,6 +29,9 @@ def _over(tables: Tables, before: datetime) -> Iterator[tuple[dict[Any, Any], ob
     for token_key, token in tables.access_tokens.items():
         if token.expires_at < before:
             yield tables.access_tokens, token_key
+    for family_key, family in tables.refresh_families.items():
+        if family.absolute_expires_at < before or family.grant_id in over_grants:
+            yield tables.refresh_families, family_key
     for session_key, session in tables.sessions.items():
         if session.session.absolute_expires_at < before:
             yield tables.sessions, session_key

@@ -12,6 +12,7 @@ from innkeeper.server.storage.memory.consents import MemoryConsents
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
 from innkeeper.server.storage.memory.purge import purge
+from innkeeper.server.storage.memory.refresh_families import MemoryRefreshFamilies
 from innkeeper.server.storage.memory.registry import (
     MemoryApis,
     MemoryRegistry,
@@ -39,6 +40,7 @@ class MemoryStore:
         self.consents: interface.Consents = MemoryConsents(tables)
         self.codes: interface.Codes = MemoryCodes(tables)
         self.grants: interface.Grants = MemoryGrants(tables)
+        self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
         self.links: interface.Links = MemoryLinks(tables)
 
     @property

@@ -26,6 +26,7 @@ from innkeeper.server.model.identifiers import (
 )
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.one_time_link import OneTimeLink
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.registry import RegistryChange
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
@@ -94,8 +95,10 @@ class Tables:
         self.sessions: dict[HandleKey, SessionRow] = {}
         self.consents: dict[ConsentKey, Consent] = {}
         self.grants: dict[GrantId, Grant] = {}
+        self.opened_by: dict[GrantId, Attempt] = {}
         self.codes: dict[HandleKey, CodeRow] = {}
         self.access_tokens: dict[HandleKey, OpaqueAccessToken] = {}
+        self.refresh_families: dict[HandleKey, RefreshFamily] = {}
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
         self.audit: list[AuditRow] = []
@@ -152,6 +155,12 @@ class Tables:
             and user.epoch == epochs.user_epoch
             and consent_epoch in (None, epochs.consent_epoch)
         )
+
+    def revoke(self, grant: Grant, now: datetime, events: Sequence[Event]) -> None:
+        """Once: what was revoked before keeps its instant and leaves no second audit row."""
+        if grant.revoked_at is None:
+            self.grants[grant.grant_id] = msgspec.structs.replace(grant, revoked_at=now)
+            self.record(events)
 
     def _require_presence(self) -> None:
         if self.is_away:

@@ -12,6 +12,7 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, HandleKey
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
     Burnt,
@@ -22,9 +23,14 @@ from innkeeper.server.storage.outcomes import (
     Replayed,
     Stale,
 )
-from innkeeper.server.storage.sqlite.grants import revoke_grant
+from innkeeper.server.storage.sqlite.issuance import (
+    add_family,
+    insert_access_token,
+    insert_grant,
+    revoke_grant,
+)
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, CODE, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.rows import CODE, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -35,18 +41,6 @@ JOIN grants g ON g.grant_id = a.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE a.code_key = ?1
-"""
-ISSUE_GRANT: Final = """
-INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, record)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6
-FROM clients c
-JOIN users u ON u.user_id = ?3
-LEFT JOIN consents k ON k.user_id = ?3 AND k.client_id = ?2 AND k.api = ?4
-WHERE c.client_id = ?2
-  AND c.is_enabled = 1 AND c.revision = ?7 AND c.epoch = ?8
-  AND u.is_enabled = 1 AND u.epoch = ?9
-  AND coalesce(k.epoch, 0) = ?10
-ON CONFLICT (grant_id) DO NOTHING
 """
 ISSUE_CODE: Final = (
     "INSERT INTO authorization_codes (code_key, grant_id, expires_at, issued_by, record)"
@@ -71,9 +65,6 @@ WHERE a.code_key = ?1
       AND coalesce(k.epoch, 0) = ?7
   )
 """
-INSERT_TOKEN: Final = (
-    "INSERT INTO access_tokens (token_key, grant_id, expires_at, record) VALUES (?1, ?2, ?3, ?4)"
-)
 BURN: Final = """
 UPDATE authorization_codes AS a
 SET burnt_at = ?2, burnt_by = ?3
@@ -98,9 +89,15 @@ class SqliteCodes:
         self._writer = writer
 
     async def issue(
-        self, code: AuthorizationCode, grant: Grant, *, attempt: Attempt, events: Sequence[Event]
+        self,
+        code: AuthorizationCode,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None = None,
+        attempt: Attempt,
+        events: Sequence[Event],
     ) -> Done | Stale:
-        return await self._writer.submit(partial(_issue, code, grant, attempt, events))
+        return await self._writer.submit(partial(_issue, code, grant, access_token, attempt, events))
 
     async def read(self, key: HandleKey) -> CodeAndGrant | None:
         row = self._reader.row(READ, (key,))
@@ -125,10 +122,11 @@ class SqliteCodes:
         now: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None = None,
         redeemed: Sequence[Event],
         replayed: Sequence[Event],
     ) -> Redeemed | Replayed | Gone | Stale:
-        run = partial(_redeem, key, attempt, now, epochs, access_token, redeemed, replayed)
+        run = partial(_redeem, key, attempt, now, epochs, access_token, family, redeemed, replayed)
         return await self._writer.submit(run)
 
     async def burn(
@@ -140,17 +138,16 @@ class SqliteCodes:
 def _issue(
     code: AuthorizationCode,
     grant: Grant,
+    access_token: OpaqueAccessToken | None,
     attempt: Attempt,
     events: Sequence[Event],
     transaction: Transaction,
 ) -> Done | Stale:
-    epochs = grant.epochs
-    whose = (grant.grant_id, grant.client_id, grant.user_id, grant.api or "")
-    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    if not transaction.change(ISSUE_GRANT, (*whose, to_us(grant.expires_at), GRANT.encode(grant), *basis)):
+    if not insert_grant(grant, attempt, transaction):
         return Done() if transaction.row(ISSUED_BY, (code.key,)) == (attempt,) else Stale()
     values = (code.key, grant.grant_id, to_us(code.expires_at), attempt, CODE.encode(code))
     transaction.change(ISSUE_CODE, values)
+    insert_access_token(access_token, transaction)
     transaction.record(events)
     return Done()
 
@@ -161,6 +158,7 @@ def _redeem(
     now: datetime,
     epochs: Epochs,
     access_token: OpaqueAccessToken | None,
+    family: RefreshFamily | None,
     redeemed: Sequence[Event],
     replayed: Sequence[Event],
     transaction: Transaction,
@@ -168,10 +166,8 @@ def _redeem(
     basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
     if not transaction.change(REDEEM, (key, to_us(now), attempt, *basis)):
         return _not_redeemed(key, attempt, now, replayed, transaction)
-    if access_token is not None:
-        expires_us = to_us(access_token.expires_at)
-        record = ACCESS_TOKEN.encode(access_token)
-        transaction.change(INSERT_TOKEN, (access_token.key, access_token.grant_id, expires_us, record))
+    insert_access_token(access_token, transaction)
+    add_family(family, transaction)
     transaction.record(redeemed)
     return Redeemed()
 

@@ -7,11 +7,20 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
-from innkeeper.server.model.identifiers import GrantId, HandleKey
-from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, OpaqueStanding
+from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, OpaqueStanding, Stale
+from innkeeper.server.storage.sqlite.issuance import (
+    add_family,
+    insert_access_token,
+    insert_grant,
+    revoke_grant,
+)
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -32,7 +41,7 @@ LEFT JOIN clients c ON c.client_id = g.client_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE t.token_key = ?1
 """
-REVOKE: Final = "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL"
+OPENED_BY: Final = "SELECT opened_by FROM grants WHERE grant_id = ?1"
 EXISTS: Final = "SELECT 1 FROM grants WHERE grant_id = ?1"
 
 
@@ -42,6 +51,17 @@ class SqliteGrants:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader = reader
         self._writer = writer
+
+    async def open(
+        self,
+        grant: Grant,
+        *,
+        access_token: OpaqueAccessToken | None,
+        family: RefreshFamily | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale:
+        return await self._writer.submit(partial(_open, grant, access_token, family, attempt, events))
 
     async def standing(self, grant_id: GrantId) -> GrantStanding | None:
         row = self._reader.row(STANDING, (grant_id,))
@@ -58,10 +78,20 @@ class SqliteGrants:
         return await self._writer.submit(partial(_revoke, grant_id, now, events))
 
 
-def revoke_grant(grant_id: GrantId, now: datetime, events: Sequence[Event], transaction: Transaction) -> None:
-    """Once: what was revoked before keeps its instant and leaves no second audit row."""
-    if transaction.change(REVOKE, (grant_id, to_us(now))):
-        transaction.record(events)
+def _open(
+    grant: Grant,
+    access_token: OpaqueAccessToken | None,
+    family: RefreshFamily | None,
+    attempt: Attempt,
+    events: Sequence[Event],
+    transaction: Transaction,
+) -> Done | Stale:
+    if not insert_grant(grant, attempt, transaction):
+        return Done() if transaction.row(OPENED_BY, (grant.grant_id,)) == (attempt,) else Stale()
+    insert_access_token(access_token, transaction)
+    add_family(family, transaction)
+    transaction.record(events)
+    return Done()
 
 
 def _revoke(

@@ -14,6 +14,7 @@ from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.one_time_link import OneTimeLink
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
@@ -49,6 +50,7 @@ CONSENT: Final = Codec(Consent)
 GRANT: Final = Codec(Grant)
 CODE: Final = Codec(AuthorizationCode)
 ACCESS_TOKEN: Final = Codec(OpaqueAccessToken)
+FAMILY: Final = Codec(RefreshFamily)
 LINK: Final = Codec(OneTimeLink)
 INSTANCE: Final = Codec(Instance)
 

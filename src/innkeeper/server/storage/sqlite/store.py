@@ -26,6 +26,7 @@ from innkeeper.server.storage.sqlite.links import SqliteLinks
 from innkeeper.server.storage.sqlite.people import SqliteUsers
 from innkeeper.server.storage.sqlite.purge import Purge
 from innkeeper.server.storage.sqlite.reader import Reader
+from innkeeper.server.storage.sqlite.refresh_families import SqliteRefreshFamilies
 from innkeeper.server.storage.sqlite.registry import (
     SqliteApis,
     SqliteRegistry,
@@ -94,6 +95,7 @@ class SqliteStore:
         self.consents: interface.Consents = SqliteConsents(reader, writer)
         self.codes: interface.Codes = SqliteCodes(reader, writer)
         self.grants: interface.Grants = SqliteGrants(reader, writer)
+        self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
 
     async def instance(self) -> Instance | None:

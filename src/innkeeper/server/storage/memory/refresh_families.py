@@ -1,0 +1,145 @@
+"""Refresh families, in memory."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.memory.tables import Tables
+from innkeeper.server.storage.outcomes import FamilyAndGrant, Gone, Overlapped, Reused, Rotated, Stale
+
+MAX_OVERLAPS: Final = 20
+MAX_FAMILIES: Final = 200
+
+
+class MemoryRefreshFamilies:
+    """See `interface.RefreshFamilies`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def read(self, key: HandleKey) -> FamilyAndGrant | None:
+        return self._tables.read(partial(self._read, key))
+
+    async def rotate(
+        self,
+        key: HandleKey,
+        *,
+        presented: int,
+        attempt: Attempt,
+        now: datetime,
+        overlap: timedelta,
+        idle_expires_at: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        rotated: Sequence[Event],
+        overlapped: Sequence[Event],
+        reused: Sequence[Event],
+    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+        def run(is_retry: bool) -> Rotated | Overlapped | Reused | Gone | Stale:
+            tables = self._tables
+            family = tables.refresh_families.get(key)
+            if family is None:
+                return Gone()
+            if family.rotated_by == attempt:
+                return Rotated(generation=family.generation)
+            grant = tables.grants[family.grant_id]
+            outcome = self._judge(family, grant, presented, now, overlap, epochs)
+            match outcome:
+                case Rotated():
+                    tables.refresh_families[key] = replace(
+                        family,
+                        generation=outcome.generation,
+                        rotated_at=now,
+                        rotated_by=attempt,
+                        overlaps=0,
+                        idle_expires_at=min(idle_expires_at, family.absolute_expires_at),
+                    )
+                    tables.record(rotated)
+                case Overlapped():
+                    tables.refresh_families[key] = replace(family, overlaps=family.overlaps + 1)
+                    tables.record(overlapped)
+                case Reused():
+                    tables.revoke(grant, now, reused)
+            if access_token is not None and isinstance(outcome, Rotated | Overlapped):
+                tables.access_tokens[access_token.key] = access_token
+            return outcome
+
+        return self._tables.transition(run)
+
+    async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
+        def run() -> tuple[RefreshFamily, ...]:
+            found = [
+                family
+                for family in self._tables.refresh_families.values()
+                if family.user_id == user_id and client_id in (None, family.client_id)
+            ]
+            return tuple(sorted(found, key=lambda family: family.key))
+
+        return self._tables.read(run)
+
+    def _read(self, key: HandleKey) -> FamilyAndGrant | None:
+        tables = self._tables
+        family = tables.refresh_families.get(key)
+        if family is None:
+            return None
+        grant = tables.grants[family.grant_id]
+        return FamilyAndGrant(
+            family=family,
+            grant=grant,
+            user=tables.users.get(grant.user_id),
+            consent_epoch=tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+        )
+
+    def _judge(
+        self,
+        family: RefreshFamily,
+        grant: Grant,
+        presented: int,
+        now: datetime,
+        overlap: timedelta,
+        epochs: Epochs,
+    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+        if grant.revoked_at is not None or now >= min(family.idle_expires_at, family.absolute_expires_at):
+            return Gone()
+        if presented > family.generation:
+            return Reused(is_ahead=True)
+        is_before = presented == family.generation - 1 and family.rotated_at is not None
+        if presented < family.generation and not (
+            is_before
+            and family.rotated_at
+            and now - family.rotated_at < overlap
+            and family.overlaps < MAX_OVERLAPS
+        ):
+            return Reused()
+        consent_epoch = self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
+        if not self._tables.is_current(grant.user_id, grant.client_id, epochs, consent_epoch=consent_epoch):
+            return Stale()
+        if presented < family.generation:
+            return Overlapped(generation=family.generation)
+        return Rotated(generation=family.generation + (1 if family.is_rotating else 0))
+
+
+def add_family(tables: Tables, family: RefreshFamily | None) -> None:
+    """With the transition that completes its grant, which then lasts as long. The oldest of too many goes (R-RT10)."""
+    if family is None:
+        return
+    grant = tables.grants[family.grant_id]
+    tables.grants[grant.grant_id] = replace(
+        grant, expires_at=max(grant.expires_at, family.absolute_expires_at)
+    )
+    tables.refresh_families[family.key] = family
+    same = [
+        other
+        for other in tables.refresh_families.values()
+        if (other.user_id, other.client_id) == (family.user_id, family.client_id)
+    ]
+    for oldest in sorted(same, key=lambda other: (other.issued_at, other.key))[:-MAX_FAMILIES]:
+        del tables.refresh_families[oldest.key]

@@ -1,0 +1,198 @@
+"""Refresh families, in SQLite: a rotation is one UPDATE in place, guarded by the generation."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.outcomes import FamilyAndGrant, Gone, Overlapped, Reused, Rotated, Stale
+from innkeeper.server.storage.sqlite.issuance import insert_access_token, revoke_grant
+from innkeeper.server.storage.sqlite.reader import Reader, Row
+from innkeeper.server.storage.sqlite.rows import FAMILY, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.writer import Writer
+
+MAX_OVERLAPS: Final = 20
+
+_COLUMNS: Final = "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps"
+READ: Final = """
+SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
+FROM refresh_families f
+JOIN grants g ON g.grant_id = f.grant_id
+LEFT JOIN users u ON u.user_id = g.user_id
+LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+WHERE f.family_key = ?1
+""".replace("{columns}", _COLUMNS)
+# What a presentation stands on: the grant and everything that can end it.
+_STANDS: Final = """
+EXISTS (
+    SELECT 1 FROM grants g
+    JOIN clients c ON c.client_id = g.client_id
+    JOIN users u ON u.user_id = g.user_id
+    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+    WHERE g.grant_id = f.grant_id AND g.revoked_at IS NULL
+      AND c.is_enabled = 1 AND c.revision = ?4 AND c.epoch = ?5
+      AND u.is_enabled = 1 AND u.epoch = ?6
+      AND coalesce(k.epoch, 0) = ?7
+  )
+"""
+ROTATE: Final = """
+UPDATE refresh_families AS f
+SET generation = generation + is_rotating, rotated_at = ?2, rotated_by = ?8, overlaps = 0,
+    idle_expires_at = min(?9, absolute_expires_at)
+WHERE f.family_key = ?1 AND f.generation = ?3
+  AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
+  AND {stands}
+RETURNING generation
+""".replace("{stands}", _STANDS)
+OVERLAP: Final = """
+UPDATE refresh_families AS f
+SET overlaps = overlaps + 1
+WHERE f.family_key = ?1 AND f.generation = ?3 + 1
+  AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
+  AND f.rotated_at > ?2 - ?8 AND f.overlaps < ?9
+  AND {stands}
+RETURNING generation
+""".replace("{stands}", _STANDS)
+WHAT_HAPPENED: Final = """
+SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f.overlaps,
+       min(f.idle_expires_at, f.absolute_expires_at), g.revoked_at
+FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
+WHERE f.family_key = ?1
+"""
+OF_USER: Final = "SELECT {columns} FROM refresh_families f WHERE f.user_id = ?1 ORDER BY f.family_key".format(
+    columns=_COLUMNS
+)
+OF_USER_AND_CLIENT: Final = OF_USER.replace("?1", "?1 AND f.client_id = ?2")
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """One presentation of a refresh token, as the transition is asked to judge it."""
+
+    key: HandleKey
+    presented: int
+    attempt: Attempt
+    now: datetime
+    overlap: timedelta
+    idle_expires_at: datetime
+    epochs: Epochs
+    access_token: OpaqueAccessToken | None
+    rotated: Sequence[Event]
+    overlapped: Sequence[Event]
+    reused: Sequence[Event]
+
+
+class SqliteRefreshFamilies:
+    """See `interface.RefreshFamilies`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self, key: HandleKey) -> FamilyAndGrant | None:
+        row = self._reader.row(READ, (key,))
+        if row is None:
+            return None
+        grant = GRANT.decode(row[6])
+        if row[7] is not None:
+            grant = replace(grant, revoked_at=from_us(row[7]))
+        user = USER.decode(row[8]) if row[8] is not None else None
+        return FamilyAndGrant(family=_family(row), grant=grant, user=user, consent_epoch=row[9])
+
+    async def rotate(
+        self,
+        key: HandleKey,
+        *,
+        presented: int,
+        attempt: Attempt,
+        now: datetime,
+        overlap: timedelta,
+        idle_expires_at: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        rotated: Sequence[Event],
+        overlapped: Sequence[Event],
+        reused: Sequence[Event],
+    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+        rotation = Rotation(
+            key=key,
+            presented=presented,
+            attempt=attempt,
+            now=now,
+            overlap=overlap,
+            idle_expires_at=idle_expires_at,
+            epochs=epochs,
+            access_token=access_token,
+            rotated=rotated,
+            overlapped=overlapped,
+            reused=reused,
+        )
+        return await self._writer.submit(partial(_rotate, rotation))
+
+    async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
+        if client_id is None:
+            rows = await self._reader.scan(OF_USER, (user_id,))
+        else:
+            rows = await self._reader.scan(OF_USER_AND_CLIENT, (user_id, client_id))
+        return tuple(_family(row) for row in rows)
+
+
+def _rotate(rotation: Rotation, transaction: Transaction) -> Rotated | Overlapped | Reused | Gone | Stale:
+    epochs, now_us = rotation.epochs, to_us(rotation.now)
+    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
+    common = (rotation.key, now_us, rotation.presented, *basis)
+    if transaction.is_retry:
+        row = transaction.row(WHAT_HAPPENED, (rotation.key,))
+        if row is not None and row[3] == rotation.attempt:
+            return Rotated(generation=row[1])
+    moved = transaction.row(ROTATE, (*common, rotation.attempt, to_us(rotation.idle_expires_at)))
+    if moved is not None:
+        insert_access_token(rotation.access_token, transaction)
+        transaction.record(rotation.rotated)
+        return Rotated(generation=moved[0])
+    overlap_us = rotation.overlap // timedelta(microseconds=1)
+    again = transaction.row(OVERLAP, (*common, overlap_us, MAX_OVERLAPS))
+    if again is not None:
+        insert_access_token(rotation.access_token, transaction)
+        transaction.record(rotation.overlapped)
+        return Overlapped(generation=again[0])
+    return _not_rotated(rotation, transaction)
+
+
+def _not_rotated(rotation: Rotation, transaction: Transaction) -> Rotated | Reused | Gone | Stale:
+    row = transaction.row(WHAT_HAPPENED, (rotation.key,))
+    if row is None:
+        return Gone()
+    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us = row
+    if rotated_by == rotation.attempt:
+        return Rotated(generation=generation)
+    now_us = to_us(rotation.now)
+    if revoked_us is not None or ends_us <= now_us:
+        return Gone()
+    overlap_us = rotation.overlap // timedelta(microseconds=1)
+    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us and overlaps < MAX_OVERLAPS
+    is_before = rotation.presented == generation - 1
+    if rotation.presented == generation or (is_before and is_soon):
+        return Stale()
+    revoke_grant(grant_id, rotation.now, rotation.reused, transaction)
+    return Reused(is_ahead=rotation.presented > generation)
+
+
+def _family(row: Row) -> RefreshFamily:
+    family = FAMILY.decode(row[0])
+    return replace(
+        family,
+        generation=row[1],
+        idle_expires_at=from_us(row[2]),
+        rotated_at=None if row[3] is None else from_us(row[3]),
+        rotated_by=None if row[4] is None else Attempt(row[4]),
+        overlaps=row[5],
+    )
