@@ -39,9 +39,21 @@ async def test_a_web_app_gets_a_secret_of_256_bits_that_is_stored_as_a_digest_on
 @pytest.mark.parametrize(
     ("kind", "redirect_uris", "method", "grants", "response_types"),
     [
-        ("regular_web", (CALLBACK,), "client_secret_basic", ("authorization_code",), ("code",)),
-        ("spa", (CALLBACK,), "none", ("authorization_code",), ("code",)),
-        ("native", ("http://127.0.0.1/callback",), "none", ("authorization_code",), ("code",)),
+        (
+            "regular_web",
+            (CALLBACK,),
+            "client_secret_basic",
+            ("authorization_code", "refresh_token"),
+            ("code",),
+        ),
+        ("spa", (CALLBACK,), "none", ("authorization_code", "refresh_token"), ("code",)),
+        (
+            "native",
+            ("http://127.0.0.1/callback",),
+            "none",
+            ("authorization_code", "refresh_token"),
+            ("code",),
+        ),
         ("m2m", (), "client_secret_basic", ("client_credentials",), ()),
     ],
 )

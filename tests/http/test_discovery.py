@@ -11,6 +11,7 @@ import pytest
 from innkeeper.jose import base64url
 from innkeeper.server.model.user import Address, Profile
 from tests.attacks.oracles import is_json_error
+from tests.refreshing import a_refresh_token, may_refresh
 from tests.visitor import BROWSER, Visitor
 from tests.world import (
     ISSUER,
@@ -71,7 +72,8 @@ async def test_every_url_is_below_the_issuer_and_answers(world: World) -> None:
     found = await metadata(world)
     assert found["issuer"] == ISSUER
     urls = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
-    assert set(urls) == {"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"}
+    endpoints = ("authorization", "token", "userinfo", "revocation")
+    assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in endpoints)}
     for name, url in urls.items():
         assert url.startswith(ISSUER + "/")
         answer = await world.http().get(url)
@@ -126,6 +128,7 @@ async def test_each_challenge_method_works_and_others_are_refused(world: World) 
 async def test_each_scope_is_granted_and_others_are_left_out(world: World) -> None:
     supported = (await metadata(world))["scopes_supported"]
     asked = " ".join([*supported, "unheard:of"])
+    await may_refresh(world, "web")
     code = await Visitor(world).code(scope=asked)
     answer = await world.http().post("/oauth/token", data=code_form(code), headers=basic("web"))
     assert answer.json()["scope"].split() == supported
@@ -175,7 +178,10 @@ async def test_what_is_said_to_be_missing_is_refused(
 
 
 async def test_each_grant_type_works_and_others_are_refused(world: World) -> None:
+    await may_refresh(world, "web")
+    renewed = {"grant_type": "refresh_token", "refresh_token": await a_refresh_token(world)}
     forms: dict[str, tuple[str, dict[str, str]]] = {
+        "refresh_token": ("web", renewed),
         "authorization_code": ("web", code_form(await Visitor(world).code())),
         "client_credentials": ("cron", {"grant_type": "client_credentials", "audience": TIMESHEETS}),
     }
@@ -185,7 +191,7 @@ async def test_each_grant_type_works_and_others_are_refused(world: World) -> Non
         client_id, form = forms[name]
         answer = await world.http().post("/oauth/token", data=form, headers=basic(client_id))
         assert answer.status_code == 200, name
-    for name in ("refresh_token", "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"):
+    for name in ("password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"):
         answer = await world.http().post("/oauth/token", data={"grant_type": name}, headers=basic("web"))
         is_json_error(answer, 400, "unsupported_grant_type")
 

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from innkeeper.server.model.identifiers import HandleKey
 from innkeeper.server.storage.memory import MemoryStore
-from innkeeper.server.storage.memory import codes as memory_codes
 from innkeeper.server.storage.memory.codes import MemoryCodes
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Redeemed, Replayed
 from innkeeper.server.storage.sqlite import clients as sqlite_clients
 from innkeeper.server.storage.sqlite import codes as sqlite_codes
+from innkeeper.server.storage.sqlite import issuance as sqlite_issuance
 from innkeeper.server.storage.sqlite import links as sqlite_links
 from innkeeper.server.storage.sqlite import open_store
 from tests.contract.store import laws
@@ -92,15 +92,15 @@ BROKEN_STATEMENTS: dict[str, tuple[ModuleType, str, str, str, Law]] = {
         laws.a_moved_epoch_makes_redemption_stale,
     ),
     "an issue that ignores the client's revision": (
-        sqlite_codes,
-        "ISSUE_GRANT",
+        sqlite_issuance,
+        "INSERT_GRANT",
         "AND c.revision = ?7",
         "",
         laws.a_moved_epoch_makes_issuing_stale,
     ),
     "an issue that ignores the consent's epoch": (
-        sqlite_codes,
-        "ISSUE_GRANT",
+        sqlite_issuance,
+        "INSERT_GRANT",
         "AND coalesce(k.epoch, 0) = ?10",
         "AND ?10 IS NOT NULL",
         laws.a_moved_epoch_makes_issuing_stale,
@@ -183,8 +183,8 @@ class ForgetfulCodes(MemoryCodes):
     def _redeem(self, key: Any, attempt: Any, *rest: Any) -> Any:
         return super()._redeem(key, an_attempt(), *rest)
 
-    def _issue(self, code: Any, grant: Any, attempt: Any, *rest: Any) -> Any:
-        return super()._issue(code, grant, an_attempt(), *rest)
+    def _issue(self, code: Any, grant: Any, token: Any, attempt: Any, *rest: Any) -> Any:
+        return super()._issue(code, grant, token, an_attempt(), *rest)
 
     def _burn(self, key: Any, attempt: Any, *rest: Any) -> Any:
         return super()._burn(key, an_attempt(), *rest)
@@ -239,7 +239,7 @@ async def test_the_contract_catches_a_store_that_ignores_epochs(
 async def test_the_contract_catches_a_store_that_does_not_revoke_on_replay(
     memory_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_codes, "_revoke", lambda *arguments: None)
+    monkeypatch.setattr(Tables, "revoke", lambda *arguments: None)
     with pytest.raises(AssertionError):
         await laws.a_replay_revokes_the_grant(memory_world)
 

@@ -137,8 +137,10 @@ async def test_a_migration_is_applied_once_and_a_failing_one_leaves_the_old_sche
 ) -> None:
     await open_store(database).close()
     known = migrations.load()
-    second = Migration(number=2, name="second", text="CREATE TABLE extra (id {bytes});", checksum="2")
-    broken = Migration(number=3, name="third", text="CREATE TABLE more (id BIGINT); NONSENSE;", checksum="3")
+    last = known[-1].number
+    second = Migration(number=last + 1, name="second", text="CREATE TABLE extra (id {bytes});", checksum="2")
+    nonsense = "CREATE TABLE more (id BIGINT); NONSENSE;"
+    broken = Migration(number=last + 2, name="third", text=nonsense, checksum="3")
     monkeypatch.setattr(migrations, "load", lambda: (*known, second))
     for _ in range(2):
         await open_store(database).close()
@@ -148,7 +150,9 @@ async def test_a_migration_is_applied_once_and_a_failing_one_leaves_the_old_sche
     connection = apsw.Connection(str(database))
     assert connection.table_exists("main", "extra")
     assert not connection.table_exists("main", "more")
-    assert connection.execute("SELECT number FROM schema_migrations").fetchall() == [(1,), (2,)]
+    assert connection.execute("SELECT number FROM schema_migrations").fetchall() == [
+        (n,) for n in range(1, last + 2)
+    ]
     connection.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from innkeeper.server.model.client import Client
@@ -26,6 +27,12 @@ def of(client: Client) -> dict[str, Any]:
         "require_pkce": client.require_pkce,
         "id_token_signed_response_alg": client.id_token_signed_response_alg,
         "id_token_profile": client.id_token_profile,
+        "refresh": {
+            "rotation": client.refresh.rotation,
+            "overlap_s": int(client.refresh.overlap.total_seconds()),
+            "idle_s": int(client.refresh.idle.total_seconds()),
+            "absolute_s": int(client.refresh.absolute.total_seconds()),
+        },
         "api_grants": [{"api": grant.api, "scopes": grant.scope} for grant in client.api_grants],
         "secrets": [
             {"created_at": secret.created_at, "expires_at": secret.expires_at} for secret in client.secrets
@@ -50,6 +57,7 @@ def lines(client: Client) -> dict[str, str | Sequence[str]]:
         "PKCE": "required" if client.require_pkce else "not required",
         "ID tokens": f"{client.id_token_signed_response_alg}, "
         + ("with the profile" if client.id_token_profile else "without the profile"),
+        "Refresh tokens": _refresh(client),
         "Grant types": " ".join(client.grant_types) or "-",
         "APIs": [f"{grant.api}: {' '.join(grant.scope)}" for grant in client.api_grants],
         "Secrets": [
@@ -58,3 +66,16 @@ def lines(client: Client) -> dict[str, str | Sequence[str]]:
             for secret in client.secrets
         ],
     }
+
+
+def _refresh(client: Client) -> str:
+    if "refresh_token" not in client.grant_types:
+        return "-"
+    policy = client.refresh
+    kind = f"rotating, {policy.overlap.total_seconds():g} s overlap" if policy.rotation else "not rotating"
+    return f"{kind}; end after {_span(policy.idle)} unused, {_span(policy.absolute)} at most"
+
+
+def _span(duration: timedelta) -> str:
+    hours = duration.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours > 24 else f"{hours:g} hours"

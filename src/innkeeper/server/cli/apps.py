@@ -43,6 +43,26 @@ id_token_profile_option = click.option(
     default=None,
     help="Whether its ID tokens carry name, e-mail and the like, as those of a new app do; userinfo always has them.",
 )
+refresh_rotation_option = click.option(
+    "--refresh-rotation/--no-refresh-rotation",
+    default=None,
+    help="Whether each use of a refresh token gives a new one, as for a new app. Browser apps always do.",
+)
+refresh_overlap_option = click.option(
+    "--refresh-overlap",
+    type=arguments.Duration(),
+    help="How long a used refresh token still gets the same successor: 0 to 60s. A new app has 10s.",
+)
+refresh_idle_option = click.option(
+    "--refresh-idle",
+    type=arguments.Duration(),
+    help="How long a refresh token lives unused. A new app has 14d, a browser app 24h.",
+)
+refresh_absolute_option = click.option(
+    "--refresh-absolute",
+    type=arguments.Duration(),
+    help="How long after sign-in the last refresh token ends. A new app has 90d, a browser app 24h.",
+)
 publisher_option = click.option("--publisher", help="Who makes the app; shown when people consent.")
 login_uri_option = click.option(
     "--login-uri", metavar="URL", help="Where to send somebody to sign in afresh."
@@ -76,6 +96,10 @@ def app() -> None:
 @auth_option
 @id_token_alg_option
 @id_token_profile_option
+@refresh_rotation_option
+@refresh_overlap_option
+@refresh_idle_option
+@refresh_absolute_option
 @login_uri_option
 @json_option
 @administration
@@ -95,6 +119,10 @@ async def create(
     auth_method: ClientAuthMethod | None,
     id_token_alg: SigningAlgorithm | None,
     id_token_profile: bool | None,
+    refresh_rotation: bool | None,
+    refresh_overlap: timedelta | None,
+    refresh_idle: timedelta | None,
+    refresh_absolute: timedelta | None,
     login_uri: str | None,
     as_json: bool,
 ) -> None:
@@ -119,6 +147,12 @@ async def create(
         id_token_profile=id_token_profile,
         grant_types=grant_types or None,
         api_grants=arguments.api_grants((), api, scopes, option="--scope") or (),
+        refresh=clients.RefreshChanges(
+            rotation=refresh_rotation,
+            overlap=refresh_overlap,
+            idle=refresh_idle,
+            absolute=refresh_absolute,
+        ),
     )
     client, secret = await clients.create(services, wanted)
     if as_json:
@@ -180,6 +214,10 @@ async def show(services: Services, *, app_id: str, as_json: bool) -> None:
 @auth_option
 @id_token_alg_option
 @id_token_profile_option
+@refresh_rotation_option
+@refresh_overlap_option
+@refresh_idle_option
+@refresh_absolute_option
 @login_uri_option
 @click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Exempt an app with a secret from PKCE.")
 @click.option("--enable/--disable", "is_enabled", default=None, help="Disabling ends all that it was given.")
@@ -201,6 +239,10 @@ async def change(
     auth_method: ClientAuthMethod | None,
     id_token_alg: SigningAlgorithm | None,
     id_token_profile: bool | None,
+    refresh_rotation: bool | None,
+    refresh_overlap: timedelta | None,
+    refresh_idle: timedelta | None,
+    refresh_absolute: timedelta | None,
     login_uri: str | None,
     require_pkce: bool | None,
     is_enabled: bool | None,
@@ -224,6 +266,12 @@ async def change(
         api_grants=asked if asked is not None else granted if remove_api else None,
         require_pkce=require_pkce,
         is_enabled=is_enabled,
+        refresh=clients.RefreshChanges(
+            rotation=refresh_rotation,
+            overlap=refresh_overlap,
+            idle=refresh_idle,
+            absolute=refresh_absolute,
+        ),
     )
     after = await clients.change(services, app_id, changes)
     output.done(f"{'Unchanged' if after == before else 'Changed'}: {app_id}.")

@@ -7,9 +7,11 @@ import msgspec
 from innkeeper.jose import base64url
 from innkeeper.jose.jwt import Signer
 from innkeeper.server.flows.fresh import new_handle
+from innkeeper.server.flows.refresh_tokens import new_family
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.protocol.discovery import userinfo_endpoint
 from innkeeper.server.protocol.tokens import access_token, id_token
 
@@ -22,6 +24,7 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     expires_in: int
     scope: str
     id_token: str | None = None
+    refresh_token: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +36,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     id_signer: Signer | None
     opaque_text: str | None
     opaque: OpaqueAccessToken | None
+    refresh_text: str | None
+    family: RefreshFamily | None
 
 
 def prepare(authorization: Authorization, services: Services, now: datetime) -> Prepared:
@@ -47,6 +52,9 @@ def prepare(authorization: Authorization, services: Services, now: datetime) -> 
         )
     api, client = authorization.api, authorization.client
     has_id_token = authorization.user is not None and "openid" in authorization.scope
+    refresh_text, family = None, None
+    if authorization.begins_family:
+        refresh_text, family = new_family(authorization, services, now)
     id_alg = client.id_token_signed_response_alg
     return Prepared(
         authorization=authorization,
@@ -55,11 +63,13 @@ def prepare(authorization: Authorization, services: Services, now: datetime) -> 
         id_signer=services.keys.signer(id_alg, id_token.TYP, now) if has_id_token else None,
         opaque_text=text,
         opaque=record,
+        refresh_text=refresh_text,
+        family=family,
     )
 
 
-def finish(prepared: Prepared, services: Services) -> TokenResponse:
-    """Signs and encodes with what was prepared, nothing else."""
+def finish(prepared: Prepared, services: Services, refresh_token: str | None = None) -> TokenResponse:
+    """Signs and encodes with what was prepared, nothing else. `refresh_token` is what the transition left alive."""
     authorization, issuer = prepared.authorization, services.settings.issuer
     token = prepared.opaque_text or _signed_access_token(prepared, services)
     return TokenResponse(
@@ -68,6 +78,7 @@ def finish(prepared: Prepared, services: Services) -> TokenResponse:
         expires_in=int(authorization.access_token_lifetime.total_seconds()),
         scope=str(authorization.scope),
         id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),
+        refresh_token=refresh_token or prepared.refresh_text,
     )
 
 

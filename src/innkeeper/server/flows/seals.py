@@ -46,6 +46,22 @@ class Seals:
             return False
         return constant_time_equal(hmac_sha256(key, data), mac[1:])
 
+    @property
+    def current_key_id(self) -> int:
+        """Which key of the ring makes what is new."""
+        return self._master.current.key_id
+
+    def tag(self, purpose: Purpose, key_id: int, data: bytes) -> bytes:
+        """HMAC-SHA-256 under a key that the data itself names. Raises `SealBroken` when the ring has it no more."""
+        return hmac_sha256(self._key(purpose, key_id), data)
+
+    def is_tag(self, purpose: Purpose, key_id: int, data: bytes, tag: bytes) -> bool:
+        """In constant time."""
+        try:
+            return constant_time_equal(self.tag(purpose, key_id, data), tag)
+        except SealBroken:
+            return False
+
     def key(self, purpose: Purpose) -> bytes:
         """The current key of a purpose, for digests that are compared and never opened."""
         return self._key(purpose, self._master.current.key_id)

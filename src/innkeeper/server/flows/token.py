@@ -5,12 +5,10 @@ client authentication, known grant, allowed to this client, lookup, decide, prep
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from innkeeper.oauth.errors import (
-    InvalidGrant,
     InvalidRequest,
     OAuthError,
     UnauthorizedClient,
@@ -18,36 +16,32 @@ from innkeeper.oauth.errors import (
 )
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import issue
+from innkeeper.server.flows.consume import Teller, commit
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
+from innkeeper.server.flows.refresh_tokens import presented
 from innkeeper.server.flows.services import Services
-from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.events import (
     CodeBurnt,
-    CodeRedeemed,
-    CodeReplayed,
     Event,
-    TokenIssued,
     TokenRefused,
 )
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.authorize import MAY_REPEAT
-from innkeeper.server.protocol.grants.authorization_code import REFUSED
 from innkeeper.server.protocol.grants.base import (
     BurnCode,
     CodeByHandle,
-    Consumption,
     Context,
     Evidence,
+    FamilyByHandle,
     GrantType,
     Lookup,
     Nothing,
-    RedeemCode,
     Refusal,
 )
-from innkeeper.server.storage.outcomes import Burnt, Redeemed, Replayed, Stale
+from innkeeper.server.storage.outcomes import Burnt
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +80,17 @@ async def _exchange(request: TokenRequest, services: Services) -> issue.TokenRes
             raise decision.error
         prepared = issue.prepare(decision, services, now)
         consumption = grant.consume(evidence, decision)
-        if await _commit(consumption, prepared, request, attempt, services):
-            response = issue.finish(prepared, services)
-            services.events.emit(_issued(grant, consumption, prepared, request))
+        teller = Teller(
+            grant_type=grant.name,
+            authorization=decision,
+            now=now,
+            correlation_id=request.correlation_id,
+            ip=request.address,
+        )
+        committed = await commit(consumption, prepared, teller, attempt, services)
+        if committed is not None:
+            response = issue.finish(prepared, services, committed.refresh_token)
+            services.events.emit(committed.event)
             return response
         client = await authenticate(request, services)
     raise kept_changing()
@@ -96,9 +98,9 @@ async def _exchange(request: TokenRequest, services: Services) -> issue.TokenRes
 
 async def authenticate(request: TokenRequest, services: Services) -> Client:
     """The proven client, for every endpoint that knows clients."""
-    presented = client_auth.identify(request.authorization, request.form)
-    client = await services.registry.client(presented.client_id)
-    return client_auth.verify(presented, client, origin=request.origin, now=services.clock.now())
+    who = client_auth.identify(request.authorization, request.form)
+    client = await services.registry.client(who.client_id)
+    return client_auth.verify(who, client, origin=request.origin, now=services.clock.now())
 
 
 def _known_grant(form: Parameters, grants: Sequence[GrantType]) -> GrantType:
@@ -128,43 +130,10 @@ async def _read(lookup: Lookup, services: Services) -> Evidence:
     match lookup:
         case CodeByHandle(key) if key is not None:
             return await services.store.codes.read(key)
+        case FamilyByHandle(text):
+            return await presented(text, services)
         case _:
             return None
-
-
-async def _commit(
-    consumption: Consumption,
-    prepared: issue.Prepared,
-    request: TokenRequest,
-    attempt: Attempt,
-    services: Services,
-) -> bool:
-    """The one transition. False: decide again. Raises `InvalidGrant` when another attempt was first."""
-    if isinstance(consumption, Nothing):
-        return True
-    common = _common(request, prepared.now, prepared.authorization)
-    outcome = await services.store.codes.redeem(
-        consumption.key,
-        attempt=attempt,
-        now=prepared.now,
-        epochs=consumption.epochs,
-        access_token=prepared.opaque,
-        redeemed=[
-            CodeRedeemed(**common, grant_id=consumption.grant_id, scope=str(prepared.authorization.scope))
-        ],
-        replayed=[CodeReplayed(**common, grant_id=consumption.grant_id)],
-    )
-    match outcome:
-        case Redeemed():
-            return True
-        case Stale():
-            await services.registry.refresh()
-            return False
-        case Replayed():
-            services.events.emit(CodeReplayed(**common, grant_id=consumption.grant_id))
-            raise InvalidGrant(REFUSED, detail="replayed: the grant is revoked")
-        case _:
-            raise InvalidGrant(REFUSED, detail="expired, or its grant is revoked")
 
 
 async def _commit_refusal(
@@ -187,27 +156,6 @@ async def _commit_refusal(
                 services.events.emit(burnt)
         case Nothing():
             pass
-
-
-def _common(request: TokenRequest, now: datetime, authorization: Authorization) -> dict[str, Any]:
-    return {
-        "at": now,
-        "correlation_id": request.correlation_id,
-        "client_id": authorization.client.client_id,
-        "user_id": None if authorization.user is None else authorization.user.user_id,
-        "ip": request.address,
-    }
-
-
-def _issued(
-    grant: GrantType, consumption: Consumption, prepared: issue.Prepared, request: TokenRequest
-) -> Event:
-    authorization = prepared.authorization
-    common = _common(request, prepared.now, authorization)
-    if isinstance(consumption, RedeemCode):
-        return CodeRedeemed(**common, grant_id=consumption.grant_id, scope=str(authorization.scope))
-    api = None if authorization.api is None else authorization.api.identifier
-    return TokenIssued(**common, grant_type=grant.name, api=api, scope=str(authorization.scope))
 
 
 def _refused(request: TokenRequest, error: OAuthError, now: datetime) -> Event:

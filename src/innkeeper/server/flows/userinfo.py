@@ -1,19 +1,17 @@
 """The userinfo endpoint's work (OIDC Core §5.3): is the token live, and what may its holder know."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from innkeeper.jose import jwt
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.jose.jwk import SIGNING_ALGORITHMS
 from innkeeper.oauth.errors import InsufficientScope, InvalidToken, OAuthError
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.handle import key_of
-from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.protocol.liveness import is_live
-from innkeeper.server.protocol.tokens import access_token, user_claims
+from innkeeper.server.protocol.tokens import user_claims
 from innkeeper.server.storage.outcomes import GrantStanding
 
 # One text whatever is wrong with the token: its holder needs a new one in every case.
@@ -42,22 +40,14 @@ async def _standing(token: str, services: Services, now: datetime) -> tuple[Gran
             return None, Scope()
         return found.standing, Scope(found.scope)
     try:
-        verified = jwt.verify(
-            token,
-            services.keys.verification_keys(now),
-            algorithms=SIGNING_ALGORITHMS,
-            typ=access_token.TYP,
-            now=now,
-            issuer=services.settings.issuer,
-            audience=None,
-            leeway=timedelta(0),
-        )
+        verified = access_tokens.verified(token, services, now)
     except TokenRefused as refused:
         raise InvalidToken(REFUSED, detail=refused.reason) from refused
     scope = Scope.parse(verified.scope)
     if "openid" not in scope:  # a machine's token among them: it has no person to tell about (R-CC5)
         raise _no_openid()
-    return await services.store.grants.standing(GrantId((verified.jti or "").partition(".")[0])), scope
+    grant_id, denial = access_tokens.grant_of(verified), access_tokens.denied_under(verified)
+    return await services.store.grants.standing(grant_id, denial), scope
 
 
 def _no_openid() -> OAuthError:

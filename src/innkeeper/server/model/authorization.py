@@ -31,3 +31,5 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     authentication: Authentication | None = None
     nonce: str | None = None
     access_token_lifetime: timedelta = timedelta(seconds=900)
+    begins_family: bool = False
+    """A refresh token leaves with it: offline_access was granted, and this is where it begins."""

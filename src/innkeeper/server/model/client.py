@@ -1,6 +1,6 @@
 """An application that asks for tokens (RFC 6749 §2; called *app* wherever a person reads)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -27,6 +27,17 @@ class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+class RefreshPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How an app's refresh tokens live. `absolute` counts from the first one and no rotation prolongs it."""
+
+    rotation: bool = True
+    """Each exchange gives a new token and ends the one before it (RFC 9700 §4.14.2)."""
+    overlap: timedelta = timedelta(seconds=10)
+    """How long the one before it still gets the same new one again: a lost answer, two tabs at once."""
+    idle: timedelta = timedelta(days=14)
+    absolute: timedelta = timedelta(days=90)
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """`revision` moves with every change, `epoch` only when everything issued so far must end."""
 
@@ -48,6 +59,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     id_token_signed_response_alg: SigningAlgorithm = "RS256"
     id_token_profile: bool = True
     """The claims of profile, email, address and phone are in the ID token as well as at userinfo."""
+    refresh: RefreshPolicy = RefreshPolicy()
     is_enabled: bool = True
     tokens_not_before: datetime | None = None
     revision: int = 1

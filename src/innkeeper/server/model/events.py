@@ -88,6 +88,50 @@ class CodeBurnt(Event, frozen=True, kw_only=True):
     grant_id: str = ""
 
 
+class RefreshRotated(Event, frozen=True, kw_only=True):
+    """A refresh token became new tokens."""
+
+    type: ClassVar[str] = "refresh.rotated"
+    grant_id: str = ""
+    scope: str = ""
+
+
+class RefreshOverlapped(Event, frozen=True, kw_only=True):
+    """The refresh token before the living one came again, and soon: it got the same successor once more."""
+
+    type: ClassVar[str] = "refresh.overlapped"
+    grant_id: str = ""
+    scope: str = ""
+
+
+class RefreshReused(Event, frozen=True, kw_only=True):
+    """A refresh token that had been used before came again: somebody has copied it. Its grant is revoked."""
+
+    type: ClassVar[str] = "refresh.reused"
+    grant_id: str = ""
+
+
+class RefreshAhead(Event, frozen=True, kw_only=True):
+    """A refresh token is younger than the database: it went back in time. The grant is revoked."""
+
+    type: ClassVar[str] = "refresh.ahead"
+    grant_id: str = ""
+
+
+class GrantRevoked(Event, frozen=True, kw_only=True):
+    """An app gave a refresh token back: everything that came from the same authorization ends."""
+
+    type: ClassVar[str] = "grant.revoked"
+    grant_id: str = ""
+
+
+class AccessTokenDenied(Event, frozen=True, kw_only=True):
+    """An app gave an access token back."""
+
+    type: ClassVar[str] = "access_token.denied"
+    grant_id: str = ""
+
+
 class TokenIssued(Event, frozen=True, kw_only=True):
     """A grant without a row of its own produced an access token."""
 

@@ -14,14 +14,14 @@ from innkeeper.server.model.identifiers import HandleKey
 
 HandleKind = Literal["ik_ac_", "ik_at_", "ik_se_", "ik_ln_"]
 RANDOM_BYTES: Final = 32
-_ORDER_BYTES: Final = 8
+ORDER_BYTES: Final = 8
 _COUNTER_MODULUS: Final = 1 << 24
 
 
 def mint(kind: HandleKind, *, latest_expiry_s: int, counter: int, random: bytes) -> tuple[str, HandleKey]:
     """The text that leaves the server and the key that stays. `random` is 32 fresh bytes."""
-    order = latest_expiry_s.to_bytes(5, "big") + (counter % _COUNTER_MODULUS).to_bytes(3, "big")
-    return kind + base64url.encode(order + random), HandleKey(order + sha256(random))
+    order = ordering(latest_expiry_s=latest_expiry_s, counter=counter)
+    return kind + base64url.encode(order + random), stored_under(order, random)
 
 
 def key_of(kind: HandleKind, text: str) -> HandleKey | None:
@@ -32,6 +32,21 @@ def key_of(kind: HandleKind, text: str) -> HandleKey | None:
         raw = base64url.decode(text[len(kind) :])
     except ValueError:
         return None
-    if len(raw) != _ORDER_BYTES + RANDOM_BYTES:
+    if len(raw) != ORDER_BYTES + RANDOM_BYTES:
         return None
-    return HandleKey(raw[:_ORDER_BYTES] + sha256(raw[_ORDER_BYTES:]))
+    return stored_under(raw[:ORDER_BYTES], raw[ORDER_BYTES:])
+
+
+def ordering(*, latest_expiry_s: int, counter: int) -> bytes:
+    """The eight bytes that come first in every handle."""
+    return latest_expiry_s.to_bytes(5, "big") + (counter % _COUNTER_MODULUS).to_bytes(3, "big")
+
+
+def stored_under(order: bytes, random: bytes) -> HandleKey:
+    """The key of a handle that is made of these two parts."""
+    return HandleKey(order + sha256(random))
+
+
+def denial_key(jti: str, expires_s: int) -> HandleKey:
+    """Under which a JWT is denied: as for a handle, what ends first comes first."""
+    return stored_under(ordering(latest_expiry_s=expires_s, counter=0), jti.encode())

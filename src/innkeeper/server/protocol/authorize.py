@@ -262,10 +262,14 @@ def validate(
         check(draft)
     age = parameters.get("max_age")
     asked = parameters.get("scope")
+    answer = ResponseType.parse(parameters.require("response_type"))
+    wanted = effective_scope.requested(None if asked is None else Scope.parse(asked), wanted_api)
+    if "code" not in answer:  # ignored where no code could become a refresh token (OIDC Core §11)
+        wanted = wanted - Scope((effective_scope.OFFLINE_ACCESS,))
     return AuthorizationRequest(
         target=target,
-        response_type=ResponseType.parse(parameters.require("response_type")),
-        scope=effective_scope.requested(None if asked is None else Scope.parse(asked), wanted_api),
+        response_type=answer,
+        scope=wanted,
         api=wanted_api,
         nonce=parameters.get("nonce"),
         code_challenge=parameters.get("code_challenge"),

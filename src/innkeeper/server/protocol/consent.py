@@ -8,7 +8,9 @@ from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.identifiers import ApiIdentifier
-from innkeeper.server.protocol.effective_scope import OIDC_SCOPES
+from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
+
+OFFLINE = Scope((OFFLINE_ACCESS,))
 
 
 def may_skip(client: Client, api: Api | None) -> bool:
@@ -17,12 +19,19 @@ def may_skip(client: Client, api: Api | None) -> bool:
 
 
 def remembered(consents: Sequence[Consent], api: Api | None, now: datetime) -> Scope:
-    """What this person has allowed this client before, for the identity scopes and for this API."""
+    """What this person has allowed this client before, for the identity scopes and for this API.
+
+    Offline access that was allowed without an API is none to this API: it would reach further than was said.
+    """
+    identifier = None if api is None else api.identifier
     scope = Scope()
     for consent in consents:
-        concerns = consent.api is None or (api is not None and consent.api == api.identifier)
-        if concerns and (consent.expires_at is None or now < consent.expires_at):
+        if consent.expires_at is not None and now >= consent.expires_at:
+            continue
+        if consent.api == identifier:
             scope = scope | Scope(consent.scope)
+        elif consent.api is None:
+            scope = scope | (Scope(consent.scope) - OFFLINE)
     return scope
 
 
@@ -37,8 +46,8 @@ def was_answered(consents: Sequence[Consent], api: Api | None, asked: Scope) -> 
 
 
 def by_api(scope: Scope, api: Api | None) -> list[tuple[ApiIdentifier | None, Scope]]:
-    """How an answer is stored: identity scopes under no API, the rest under theirs."""
-    oidc = scope & Scope(OIDC_SCOPES)
+    """How an answer is stored: identity scopes under no API, the rest under theirs, offline access among it."""
+    oidc = scope & (Scope(OIDC_SCOPES) | (OFFLINE if api is None else Scope()))
     rest = scope - oidc
     additions: list[tuple[ApiIdentifier | None, Scope]] = [(None, oidc)] if oidc else []
     if api is not None and rest:

@@ -8,7 +8,7 @@ from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
 from innkeeper.server.protocol.authorize import PROMPTS, RESPONSE_TYPES
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
-from innkeeper.server.protocol.effective_scope import OIDC_SCOPES
+from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import user_claims
@@ -21,19 +21,23 @@ def metadata(
 ) -> AuthorizationServerMetadata:
     """For this issuer; the endpoints are below it whatever host a request came by."""
     base = issuer.removesuffix("/")
+    auth_methods = tuple(method.name for method in CLIENT_AUTH_METHODS)
+    has_refresh = any(grant.name == "refresh_token" for grant in grants)
     return AuthorizationServerMetadata(
         issuer=issuer,
         authorization_endpoint=f"{base}/authorize",
         token_endpoint=f"{base}/oauth/token",
         userinfo_endpoint=userinfo_endpoint(issuer),
         jwks_uri=f"{base}/.well-known/jwks.json",
-        scopes_supported=OIDC_SCOPES,
+        revocation_endpoint=f"{base}/oauth/revoke",
+        revocation_endpoint_auth_methods_supported=auth_methods,
+        scopes_supported=(*OIDC_SCOPES, OFFLINE_ACCESS) if has_refresh else OIDC_SCOPES,
         response_types_supported=RESPONSE_TYPES,
         response_modes_supported=tuple(mode.name for mode in RESPONSE_MODES),
         grant_types_supported=tuple(grant.name for grant in grants),
         subject_types_supported=("public",),
         id_token_signing_alg_values_supported=SIGNING_ALGORITHMS,
-        token_endpoint_auth_methods_supported=tuple(method.name for method in CLIENT_AUTH_METHODS),
+        token_endpoint_auth_methods_supported=auth_methods,
         code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
         authorization_response_iss_parameter_supported=True,
         claims_supported=(*TOKEN_CLAIMS, *user_claims.NAMES),

@@ -12,7 +12,9 @@ from innkeeper.server.model.role import Role
 from innkeeper.server.model.user import User
 
 OIDC_SCOPES: Final = ("openid", "profile", "email", "address", "phone")
-RESERVED_SCOPES: Final = (*OIDC_SCOPES, "offline_access")
+OFFLINE_ACCESS: Final = "offline_access"
+"""Asks for a refresh token (OIDC Core §11). It belongs to the API it was asked with, or to none."""
+RESERVED_SCOPES: Final = (*OIDC_SCOPES, OFFLINE_ACCESS)
 """Their meaning is OpenID Connect's, so no API may define them."""
 NOT_FOR_MACHINES: Final = Scope(RESERVED_SCOPES)
 
@@ -23,7 +25,13 @@ def requested(scope: Scope | None, api: Api | None) -> Scope:
         return Scope(api.default_scope if api is not None else ())
     known = Scope(api.scope_values) if api is not None else Scope()
     oidc = Scope(OIDC_SCOPES) if "openid" in scope else Scope()
-    return scope & (known | oidc)
+    offline = Scope((OFFLINE_ACCESS,)) if "openid" in scope or api is not None else Scope()
+    return scope & (known | oidc | offline)
+
+
+def has_offline_access(client: Client, api: Api | None) -> bool:
+    """Whether this client may keep access while the person is away: it has the grant, and the API allows it."""
+    return "refresh_token" in client.grant_types and (api is None or api.allow_offline_access)
 
 
 def ceiling(api: Api, client: Client) -> Scope:
@@ -51,9 +59,9 @@ def grantable(
     wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]
 ) -> Scope:
     """Of what is wanted, what this person can give this client, consent apart."""
-    oidc = wanted & Scope(OIDC_SCOPES)
+    oidc = Scope(RESERVED_SCOPES if has_offline_access(client, api) else OIDC_SCOPES)
     if api is None:
-        return oidc
+        return wanted & oidc
     allowed = ceiling(api, client)
     if api.enforce_rbac:
         allowed = allowed & permissions(user, api, roles)

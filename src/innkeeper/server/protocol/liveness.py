@@ -9,7 +9,12 @@ from innkeeper.server.storage.outcomes import GrantStanding
 
 def is_live(standing: GrantStanding | None) -> bool:
     """Not revoked, and person, client and consent have not been ended since."""
-    if standing is None or standing.grant.revoked_at is not None or standing.user is None:
+    if (
+        standing is None
+        or standing.is_denied
+        or standing.grant.revoked_at is not None
+        or standing.user is None
+    ):
         return False
     epochs = standing.grant.epochs
     return (

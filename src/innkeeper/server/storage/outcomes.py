@@ -107,6 +107,8 @@ class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
     user: User | None
     client_epoch: int | None
     consent_epoch: int
+    is_denied: bool = False
+    """The very token that was asked about has been revoked."""
 
 
 class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):

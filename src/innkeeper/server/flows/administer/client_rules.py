@@ -1,18 +1,22 @@
 """What an application's record may say: grants, redirect URIs and origins by type (RFC 9700 §2, RFC 8252)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
 
 from msgspec.structs import replace as with_changes
 
 from innkeeper.oauth import redirect_uri
 from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.api import Api
-from innkeeper.server.model.client import ApiGrant, Client, ClientType
+from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol.authorize import RESPONSE_TYPES
 from innkeeper.server.protocol.grants.base import GrantType
 
 Grants = Sequence[GrantType]
+MAX_OVERLAP: Final = timedelta(seconds=60)
+MAX_ABSOLUTE: Final = timedelta(days=3650)
 
 
 def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> None:
@@ -29,18 +33,25 @@ def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> 
             )
     for grant in client.api_grants:
         check_api_grant(grant, apis)
+    _check_refresh(client)
 
 
 def grant_types(client_type: ClientType, asked: tuple[str, ...] | None, grants: Grants) -> tuple[str, ...]:
-    """What was asked for, or the one that the type is for.
+    """What was asked for, or what the type is for.
 
     A web app may have client_credentials too, but only when somebody says so: its client grant is a ceiling for
     what people allow it, and would become a permission without them.
     """
     if asked is not None:
         return asked
-    usual = "client_credentials" if client_type == "m2m" else "authorization_code"
-    return tuple(grant.name for grant in grants if grant.name == usual)
+    usual = {"client_credentials"} if client_type == "m2m" else {"authorization_code", "refresh_token"}
+    return tuple(grant.name for grant in grants if grant.name in usual)
+
+
+def refresh_policy(client_type: ClientType) -> RefreshPolicy:
+    """Of a new app: a browser's tokens last a day, since any script that gets into the page can read them."""
+    day = timedelta(hours=24)
+    return RefreshPolicy(idle=day, absolute=day) if client_type == "spa" else RefreshPolicy()
 
 
 def origins(
@@ -100,6 +111,21 @@ def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
     if client.type not in grant.client_types:
         fitting = ", ".join(grant.name for grant in grants if client.type in grant.client_types)
         raise Refused(f"{name} is not for {client.type} apps; these can have: {fitting}.")
+
+
+def _check_refresh(client: Client) -> None:
+    policy = client.refresh
+    if client.type == "spa" and not policy.rotation:
+        raise Refused("A browser app's refresh tokens rotate: one that is copied must be found out.")
+    if not timedelta() <= policy.overlap <= MAX_OVERLAP:
+        raise Refused("The overlap of refresh tokens is 0 to 60 seconds.")
+    if not timedelta() < policy.idle <= policy.absolute:
+        raise Refused(
+            "A refresh token's idle lifetime is above zero and not longer than its absolute lifetime:"
+            " --refresh-idle and --refresh-absolute."
+        )
+    if policy.absolute > MAX_ABSOLUTE:
+        raise Refused("A refresh token's absolute lifetime is ten years at most.")
 
 
 def _check_redirect_uris(client: Client) -> None:

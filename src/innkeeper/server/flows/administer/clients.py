@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace as with_changes
@@ -18,6 +18,7 @@ from innkeeper.server.model.client import (
     ClientAuthMethod,
     ClientSecret,
     ClientType,
+    RefreshPolicy,
     SigningAlgorithm,
 )
 from innkeeper.server.model.identifiers import ClientId
@@ -32,6 +33,15 @@ _AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
     "spa": "none",
     "native": "none",
 }
+
+
+class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of an app's `RefreshPolicy`; None leaves a value as it is."""
+
+    rotation: bool | None = None
+    overlap: timedelta | None = None
+    idle: timedelta | None = None
+    absolute: timedelta | None = None
 
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +60,7 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     id_token_profile: bool | None = None
     grant_types: tuple[str, ...] | None = None
     api_grants: tuple[ApiGrant, ...] = ()
+    refresh: RefreshChanges = RefreshChanges()
 
 
 class ClientChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +78,7 @@ class ClientChanges(msgspec.Struct, frozen=True, kw_only=True):
     api_grants: tuple[ApiGrant, ...] | None = None
     require_pkce: bool | None = None
     is_enabled: bool | None = None
+    refresh: RefreshChanges = RefreshChanges()
 
 
 async def find(services: Services, client_id: str) -> Client:
@@ -101,6 +113,7 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
         api_grants=wanted.api_grants,
         id_token_signed_response_alg=wanted.id_token_signed_response_alg or "RS256",
         id_token_profile=wanted.id_token_profile is not False,
+        refresh=_refresh_policy(wanted.type, wanted.refresh),
     )
     client = client_rules.with_response_types(client)
     client_rules.check(client, services.grants, (await services.store.registry.snapshot()).apis)
@@ -172,7 +185,7 @@ def is_secret_of(client: Client, secret: str, now: datetime) -> bool:
 
 
 def _applied(client: Client, changes: ClientChanges, now: datetime) -> Client:
-    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
+    given = _given(changes)
     method = given.pop("auth_method", None)
     if method is not None:
         if (method == "none") != client.is_public:
@@ -180,9 +193,23 @@ def _applied(client: Client, changes: ClientChanges, now: datetime) -> Client:
         given["token_endpoint_auth_method"] = method
     if "redirect_uris" in given and "allowed_origins" not in given and client.type == "spa":
         given["allowed_origins"] = _moved_origins(client, given["redirect_uris"])
+    given["refresh"] = with_changes(client.refresh, **_given(changes.refresh))
     if given.get("is_enabled") is False and client.is_enabled:
         given |= {"epoch": client.epoch + 1, "tokens_not_before": now}
     return with_changes(client, **given)
+
+
+def _given(changes: msgspec.Struct) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
+
+
+def _refresh_policy(client_type: ClientType, asked: RefreshChanges) -> RefreshPolicy:
+    """By type; a lifetime that is named alone brings the idle limit below it along."""
+    policy = client_rules.refresh_policy(client_type)
+    given = _given(asked)
+    if asked.absolute is not None and asked.idle is None:
+        given["idle"] = min(policy.idle, asked.absolute)
+    return with_changes(policy, **given)
 
 
 def _moved_origins(client: Client, redirect_uris: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,19 +1,17 @@
 """grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.6)."""
 
-from datetime import timedelta
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from innkeeper.oauth import pkce
 from innkeeper.oauth.errors import InvalidGrant
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.oauth.scope import Scope
-from innkeeper.server.model.authorization import Authentication, Authorization
+from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.authorization_code import AuthorizationCode
-from innkeeper.server.model.client import Client
 from innkeeper.server.model.handle import key_of
-from innkeeper.server.protocol import effective_scope
+from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
+from innkeeper.server.protocol.grant_rights import authorization_of, decided_on
 from innkeeper.server.protocol.grants.base import (
     BurnCode,
     CodeByHandle,
@@ -24,8 +22,7 @@ from innkeeper.server.protocol.grants.base import (
     RedeemCode,
     Refusal,
 )
-from innkeeper.server.protocol.liveness import is_live
-from innkeeper.server.storage.outcomes import CodeAndGrant, GrantStanding
+from innkeeper.server.storage.outcomes import CodeAndGrant
 
 # One text for unknown, expired, foreign and redeemed: nothing to learn from trying.
 REFUSED: Final = "The code is unknown, expired, already used, or not this app's."
@@ -44,19 +41,31 @@ class AuthorizationCodeGrant:
 
     def decide(self, form: Parameters, evidence: Evidence, context: Context) -> Authorization | Refusal:
         """A foreign code changes nothing; a wrong presentation by the right client burns it."""
-        if evidence is None or evidence.code.client_id != context.client.client_id:
+        if not isinstance(evidence, CodeAndGrant) or evidence.code.client_id != context.client.client_id:
             return Refusal(error=InvalidGrant(REFUSED, detail="unknown code, or another client's"))
         if wrong := _wrong_presentation(form, evidence.code):
             burn = BurnCode(key=evidence.code.key, grant_id=evidence.grant.grant_id)
             return Refusal(error=InvalidGrant(wrong), consumption=burn)
-        return _authorization(evidence, context)
+        authorization = authorization_of(
+            evidence,
+            client=context.client,
+            registry=context.registry,
+            userinfo_access_token_s=context.userinfo_access_token_s,
+        )
+        if authorization is None:
+            ended = "the person, the app, the consent or the API has ended"
+            return Refusal(error=InvalidGrant(REFUSED, detail=ended))
+        return replace(
+            authorization,
+            nonce=evidence.code.nonce,
+            begins_family=OFFLINE_ACCESS in authorization.scope,
+        )
 
     def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:
         """Redeems the code, on the epochs that its grant was made with."""
-        assert evidence is not None
-        grant = evidence.grant
-        decided_on = msgspec.structs.replace(grant.epochs, client_revision=authorization.client.revision)
-        return RedeemCode(key=evidence.code.key, grant_id=grant.grant_id, epochs=decided_on)
+        assert isinstance(evidence, CodeAndGrant)
+        epochs = decided_on(evidence, authorization.client)
+        return RedeemCode(key=evidence.code.key, grant_id=evidence.grant.grant_id, epochs=epochs)
 
 
 def _wrong_presentation(form: Parameters, code: AuthorizationCode) -> str | None:
@@ -76,39 +85,3 @@ def _wrong_presentation(form: Parameters, code: AuthorizationCode) -> str | None
     if not pkce.verify(verifier, code.code_challenge):
         return "code_verifier does not match the code_challenge."
     return None
-
-
-def _authorization(evidence: CodeAndGrant, context: Context) -> Authorization | Refusal:
-    """Rights are looked at again: the person may have lost them since the code was issued."""
-    grant, user, client = evidence.grant, evidence.user, context.client
-    api = context.registry.apis.get(grant.api) if grant.api is not None else None
-    if user is None or not is_live(_standing(evidence, client)) or (grant.api is not None and api is None):
-        return Refusal(
-            error=InvalidGrant(REFUSED, detail="the person, the app, the consent or the API has ended")
-        )
-    scope = effective_scope.grantable(
-        Scope(grant.scope), api=api, client=client, user=user, roles=context.registry.roles
-    )
-    lifetime = (
-        timedelta(seconds=context.userinfo_access_token_s) if api is None else api.access_token_lifetime
-    )
-    return Authorization(
-        client=client,
-        user=user,
-        api=api,
-        scope=scope,
-        grant_id=grant.grant_id,
-        authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
-        nonce=evidence.code.nonce,
-        access_token_lifetime=lifetime,
-    )
-
-
-def _standing(evidence: CodeAndGrant, client: Client) -> GrantStanding:
-    """Whether the grant was revoked is the transition's to say: a replay has to reach it."""
-    return GrantStanding(
-        grant=msgspec.structs.replace(evidence.grant, revoked_at=None),
-        user=evidence.user,
-        client_epoch=client.epoch,
-        consent_epoch=evidence.consent_epoch,
-    )

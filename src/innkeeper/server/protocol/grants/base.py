@@ -5,7 +5,7 @@ store, a clock or entropy, so a grant type can be tested with literals and a thi
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -17,7 +17,8 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.storage.outcomes import CodeAndGrant
+from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
+from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -30,7 +31,13 @@ class CodeByHandle(msgspec.Struct, frozen=True):
     key: HandleKey | None
 
 
-Lookup = Nothing | CodeByHandle
+class FamilyByHandle(msgspec.Struct, frozen=True):
+    """Read a refresh family with its grant and person, if the text's MAC is ours. `text` is what was sent."""
+
+    text: str
+
+
+Lookup = Nothing | CodeByHandle | FamilyByHandle
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,17 @@ class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
     epochs: Epochs
 
 
+class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition that turns a refresh token into the next one."""
+
+    token: RefreshToken
+    grant_id: GrantId
+    epochs: Epochs
+    overlap: timedelta
+    is_rotating: bool
+    idle: timedelta
+
+
 class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     """The right client presented the code wrongly: it must never work (RFC 9700 §4.5, PK-10)."""
 
@@ -48,10 +66,18 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode
+Consumption = Nothing | RedeemCode | RotateFamily
 """What success changes."""
 
-Evidence = CodeAndGrant | None
+
+class PresentedFamily(msgspec.Struct, frozen=True, kw_only=True):
+    """A refresh token whose MAC was checked, and the family it belongs to."""
+
+    token: RefreshToken
+    found: FamilyAndGrant
+
+
+Evidence = CodeAndGrant | PresentedFamily | None
 """What the lookup found."""
 
 

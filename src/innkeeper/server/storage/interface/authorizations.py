@@ -97,8 +97,8 @@ class Grants(Protocol):
         """
         ...
 
-    async def standing(self, grant_id: GrantId) -> GrantStanding | None:
-        """One SELECT: the grant and today's epochs of person, client and consent."""
+    async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
+        """One SELECT: the grant, today's epochs of person, client and consent, and whether `token` was denied."""
         ...
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
@@ -108,6 +108,10 @@ class Grants(Protocol):
     async def revoke(
         self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]
     ) -> Done | Missing: ...
+
+    async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
+        """This one access token is dead from now on, opaque or not; remembered until it would have ended."""
+        ...
 
 
 class RefreshFamilies(Protocol):
@@ -125,21 +129,23 @@ class RefreshFamilies(Protocol):
         attempt: Attempt,
         now: datetime,
         overlap: timedelta,
+        is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
         reused: Sequence[Event],
+        ahead: Sequence[Event],
     ) -> Rotated | Overlapped | Reused | Gone | Stale:
         """Only for an otherwise valid presentation of generation `presented`.
 
         It is the living one, neither limit is reached, the grant is not revoked and the epochs are unmoved:
-        the generation moves by one (not for a family that does not rotate), `attempt` is stored, the access
-        token is inserted: Rotated. Moved by this attempt: Rotated again. It is the one before the living one,
+        the generation moves by one if the client's tokens rotate, `attempt` is stored, the access token is
+        inserted: Rotated. Moved by this attempt: Rotated again. It is the one before the living one,
         less than `overlap` after the rotation, and was answered less than 20 times since: Overlapped, with the
-        access token. Older than that, or ahead of the row: the grant is revoked, Reused. Unknown, over, or
-        revoked: Gone.
+        access token. Older than that, or ahead of the row (which has events of its own): the grant is
+        revoked, Reused. Unknown, over, or revoked: Gone.
         """
         ...
 

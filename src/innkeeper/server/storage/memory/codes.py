@@ -172,14 +172,17 @@ class MemoryGrants:
     ) -> Done | Stale:
         return self._tables.transition(partial(self._open, grant, access_token, family, attempt, events))
 
-    async def standing(self, grant_id: GrantId) -> GrantStanding | None:
-        return self._tables.read(partial(self._standing, grant_id))
+    async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
+        return self._tables.read(partial(self._standing, grant_id, token))
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
         return self._tables.read(partial(self._opaque_standing, key))
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
         return self._tables.transition(partial(self._revoke, grant_id, now, events))
+
+    async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
+        return self._tables.transition(partial(self._deny, token, expires_at, events))
 
     def _open(
         self,
@@ -204,7 +207,7 @@ class MemoryGrants:
         tables.record(events)
         return Done()
 
-    def _standing(self, grant_id: GrantId) -> GrantStanding | None:
+    def _standing(self, grant_id: GrantId, token: HandleKey | None) -> GrantStanding | None:
         grant = self._tables.grants.get(grant_id)
         if grant is None:
             return None
@@ -214,11 +217,12 @@ class MemoryGrants:
             user=self._tables.users.get(grant.user_id),
             client_epoch=client.epoch if client else None,
             consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            is_denied=token in self._tables.denied_tokens,
         )
 
     def _opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
         token = self._tables.access_tokens.get(key)
-        standing = self._standing(token.grant_id) if token else None
+        standing = self._standing(token.grant_id, key) if token else None
         if token is None or standing is None:
             return None
         return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=standing)
@@ -230,4 +234,10 @@ class MemoryGrants:
         if grant is None:
             return Missing()
         self._tables.revoke(grant, now, events)
+        return Done()
+
+    def _deny(self, token: HandleKey, expires_at: datetime, events: Sequence[Event], is_retry: bool) -> Done:
+        if token not in self._tables.denied_tokens:
+            self._tables.denied_tokens[token] = expires_at
+            self._tables.record(events)
         return Done()

@@ -29,6 +29,9 @@ def _over(tables: Tables, before: datetime) -> Iterator[tuple[dict[Any, Any], ob
     for token_key, token in tables.access_tokens.items():
         if token.expires_at < before:
             yield tables.access_tokens, token_key
+    for denied_key, expires_at in tables.denied_tokens.items():
+        if expires_at < before:
+            yield tables.denied_tokens, denied_key
     for family_key, family in tables.refresh_families.items():
         if family.absolute_expires_at < before or family.grant_id in over_grants:
             yield tables.refresh_families, family_key

@@ -36,12 +36,14 @@ class MemoryRefreshFamilies:
         attempt: Attempt,
         now: datetime,
         overlap: timedelta,
+        is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
         reused: Sequence[Event],
+        ahead: Sequence[Event],
     ) -> Rotated | Overlapped | Reused | Gone | Stale:
         def run(is_retry: bool) -> Rotated | Overlapped | Reused | Gone | Stale:
             tables = self._tables
@@ -51,12 +53,13 @@ class MemoryRefreshFamilies:
             if family.rotated_by == attempt:
                 return Rotated(generation=family.generation)
             grant = tables.grants[family.grant_id]
-            outcome = self._judge(family, grant, presented, now, overlap, epochs)
+            outcome = self._judge(family, grant, presented, now, overlap, is_rotating, epochs)
             match outcome:
                 case Rotated():
                     tables.refresh_families[key] = replace(
                         family,
                         generation=outcome.generation,
+                        is_rotating=is_rotating,
                         rotated_at=now,
                         rotated_by=attempt,
                         overlaps=0,
@@ -67,7 +70,7 @@ class MemoryRefreshFamilies:
                     tables.refresh_families[key] = replace(family, overlaps=family.overlaps + 1)
                     tables.record(overlapped)
                 case Reused():
-                    tables.revoke(grant, now, reused)
+                    tables.revoke(grant, now, ahead if outcome.is_ahead else reused)
             if access_token is not None and isinstance(outcome, Rotated | Overlapped):
                 tables.access_tokens[access_token.key] = access_token
             return outcome
@@ -105,6 +108,7 @@ class MemoryRefreshFamilies:
         presented: int,
         now: datetime,
         overlap: timedelta,
+        is_rotating: bool,
         epochs: Epochs,
     ) -> Rotated | Overlapped | Reused | Gone | Stale:
         if grant.revoked_at is not None or now >= min(family.idle_expires_at, family.absolute_expires_at):
@@ -124,7 +128,7 @@ class MemoryRefreshFamilies:
             return Stale()
         if presented < family.generation:
             return Overlapped(generation=family.generation)
-        return Rotated(generation=family.generation + (1 if family.is_rotating else 0))
+        return Rotated(generation=family.generation + (1 if is_rotating else 0))
 
 
 def add_family(tables: Tables, family: RefreshFamily | None) -> None:

@@ -99,6 +99,7 @@ class Tables:
         self.codes: dict[HandleKey, CodeRow] = {}
         self.access_tokens: dict[HandleKey, OpaqueAccessToken] = {}
         self.refresh_families: dict[HandleKey, RefreshFamily] = {}
+        self.denied_tokens: dict[HandleKey, datetime] = {}
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
         self.audit: list[AuditRow] = []

@@ -20,27 +20,32 @@ from innkeeper.server.storage.sqlite.issuance import (
     revoke_grant,
 )
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us
+from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0)
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL
 FROM grants g
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN clients c ON c.client_id = g.client_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+LEFT JOIN denied_tokens d ON d.token_key = ?2
 WHERE g.grant_id = ?1
 """
 OPAQUE_STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), t.record
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL, t.record
 FROM access_tokens t
 JOIN grants g ON g.grant_id = t.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN clients c ON c.client_id = g.client_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+LEFT JOIN denied_tokens d ON d.token_key = t.token_key
 WHERE t.token_key = ?1
 """
+DENY: Final = (
+    "INSERT INTO denied_tokens (token_key, expires_at) VALUES (?1, ?2) ON CONFLICT (token_key) DO NOTHING"
+)
 OPENED_BY: Final = "SELECT opened_by FROM grants WHERE grant_id = ?1"
 EXISTS: Final = "SELECT 1 FROM grants WHERE grant_id = ?1"
 
@@ -63,19 +68,22 @@ class SqliteGrants:
     ) -> Done | Stale:
         return await self._writer.submit(partial(_open, grant, access_token, family, attempt, events))
 
-    async def standing(self, grant_id: GrantId) -> GrantStanding | None:
-        row = self._reader.row(STANDING, (grant_id,))
+    async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
+        row = self._reader.row(STANDING, (grant_id, token))
         return _standing(row) if row else None
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
         row = self._reader.row(OPAQUE_STANDING, (key,))
         if row is None:
             return None
-        token = ACCESS_TOKEN.decode(row[5])
+        token = ACCESS_TOKEN.decode(row[6])
         return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=_standing(row))
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
         return await self._writer.submit(partial(_revoke, grant_id, now, events))
+
+    async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
+        return await self._writer.submit(partial(_deny, token, expires_at, events))
 
 
 def _open(
@@ -103,9 +111,17 @@ def _revoke(
     return Done()
 
 
+def _deny(token: HandleKey, expires_at: datetime, events: Sequence[Event], transaction: Transaction) -> Done:
+    if transaction.change(DENY, (token, to_us(expires_at))):
+        transaction.record(events)
+    return Done()
+
+
 def _standing(row: Row) -> GrantStanding:
     grant = GRANT.decode(row[0])
     if row[1] is not None:
         grant = replace(grant, revoked_at=from_us(row[1]))
     user = USER.decode(row[2]) if row[2] is not None else None
-    return GrantStanding(grant=grant, user=user, client_epoch=row[3], consent_epoch=row[4])
+    return GrantStanding(
+        grant=grant, user=user, client_epoch=row[3], consent_epoch=row[4], is_denied=bool(row[5])
+    )

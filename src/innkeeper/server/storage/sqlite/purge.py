@@ -26,6 +26,7 @@ _AT_EDGE: Final = (
 EDGES: Final = (
     _AT_EDGE.format(table="access_tokens", key="token_key", expiry="expires_at"),
     _AT_EDGE.format(table="refresh_families", key="family_key", expiry="absolute_expires_at"),
+    _AT_EDGE.format(table="denied_tokens", key="token_key", expiry="expires_at"),
     _AT_EDGE.format(table="sessions", key="session_key", expiry="absolute_expires_at"),
     _AT_EDGE.format(table="one_time_links", key="link_key", expiry="expires_at"),
 )

@@ -22,7 +22,9 @@ from innkeeper.server.storage.sqlite.writer import Writer
 
 MAX_OVERLAPS: Final = 20
 
-_COLUMNS: Final = "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps"
+_COLUMNS: Final = (
+    "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps, f.is_rotating"
+)
 READ: Final = """
 SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
 FROM refresh_families f
@@ -46,7 +48,7 @@ EXISTS (
 """
 ROTATE: Final = """
 UPDATE refresh_families AS f
-SET generation = generation + is_rotating, rotated_at = ?2, rotated_by = ?8, overlaps = 0,
+SET generation = generation + ?10, is_rotating = ?10, rotated_at = ?2, rotated_by = ?8, overlaps = 0,
     idle_expires_at = min(?9, absolute_expires_at)
 WHERE f.family_key = ?1 AND f.generation = ?3
   AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
@@ -68,10 +70,10 @@ SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f.overlaps,
 FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
 WHERE f.family_key = ?1
 """
-OF_USER: Final = "SELECT {columns} FROM refresh_families f WHERE f.user_id = ?1 ORDER BY f.family_key".format(
-    columns=_COLUMNS
-)
-OF_USER_AND_CLIENT: Final = OF_USER.replace("?1", "?1 AND f.client_id = ?2")
+OF_USER: Final = """
+SELECT {columns} FROM refresh_families f
+WHERE f.user_id = ?1 AND (?2 IS NULL OR f.client_id = ?2) ORDER BY f.family_key
+""".replace("{columns}", _COLUMNS)
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,12 +84,14 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt
     now: datetime
     overlap: timedelta
+    is_rotating: bool
     idle_expires_at: datetime
     epochs: Epochs
     access_token: OpaqueAccessToken | None
     rotated: Sequence[Event]
     overlapped: Sequence[Event]
     reused: Sequence[Event]
+    ahead: Sequence[Event]
 
 
 class SqliteRefreshFamilies:
@@ -101,11 +105,11 @@ class SqliteRefreshFamilies:
         row = self._reader.row(READ, (key,))
         if row is None:
             return None
-        grant = GRANT.decode(row[6])
-        if row[7] is not None:
-            grant = replace(grant, revoked_at=from_us(row[7]))
-        user = USER.decode(row[8]) if row[8] is not None else None
-        return FamilyAndGrant(family=_family(row), grant=grant, user=user, consent_epoch=row[9])
+        grant = GRANT.decode(row[7])
+        if row[8] is not None:
+            grant = replace(grant, revoked_at=from_us(row[8]))
+        user = USER.decode(row[9]) if row[9] is not None else None
+        return FamilyAndGrant(family=_family(row), grant=grant, user=user, consent_epoch=row[10])
 
     async def rotate(
         self,
@@ -115,12 +119,14 @@ class SqliteRefreshFamilies:
         attempt: Attempt,
         now: datetime,
         overlap: timedelta,
+        is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
         reused: Sequence[Event],
+        ahead: Sequence[Event],
     ) -> Rotated | Overlapped | Reused | Gone | Stale:
         rotation = Rotation(
             key=key,
@@ -128,21 +134,19 @@ class SqliteRefreshFamilies:
             attempt=attempt,
             now=now,
             overlap=overlap,
+            is_rotating=is_rotating,
             idle_expires_at=idle_expires_at,
             epochs=epochs,
             access_token=access_token,
             rotated=rotated,
             overlapped=overlapped,
             reused=reused,
+            ahead=ahead,
         )
         return await self._writer.submit(partial(_rotate, rotation))
 
     async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
-        if client_id is None:
-            rows = await self._reader.scan(OF_USER, (user_id,))
-        else:
-            rows = await self._reader.scan(OF_USER_AND_CLIENT, (user_id, client_id))
-        return tuple(_family(row) for row in rows)
+        return tuple(_family(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
 
 
 def _rotate(rotation: Rotation, transaction: Transaction) -> Rotated | Overlapped | Reused | Gone | Stale:
@@ -153,7 +157,8 @@ def _rotate(rotation: Rotation, transaction: Transaction) -> Rotated | Overlappe
         row = transaction.row(WHAT_HAPPENED, (rotation.key,))
         if row is not None and row[3] == rotation.attempt:
             return Rotated(generation=row[1])
-    moved = transaction.row(ROTATE, (*common, rotation.attempt, to_us(rotation.idle_expires_at)))
+    successor = (rotation.attempt, to_us(rotation.idle_expires_at), int(rotation.is_rotating))
+    moved = transaction.row(ROTATE, (*common, *successor))
     if moved is not None:
         insert_access_token(rotation.access_token, transaction)
         transaction.record(rotation.rotated)
@@ -182,8 +187,9 @@ def _not_rotated(rotation: Rotation, transaction: Transaction) -> Rotated | Reus
     is_before = rotation.presented == generation - 1
     if rotation.presented == generation or (is_before and is_soon):
         return Stale()
-    revoke_grant(grant_id, rotation.now, rotation.reused, transaction)
-    return Reused(is_ahead=rotation.presented > generation)
+    is_ahead = rotation.presented > generation
+    revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, transaction)
+    return Reused(is_ahead=is_ahead)
 
 
 def _family(row: Row) -> RefreshFamily:
@@ -195,4 +201,5 @@ def _family(row: Row) -> RefreshFamily:
         rotated_at=None if row[3] is None else from_us(row[3]),
         rotated_by=None if row[4] is None else Attempt(row[4]),
         overlaps=row[5],
+        is_rotating=bool(row[6]),
     )

@@ -9,6 +9,7 @@ from innkeeper.server.flows.authorize import Pending
 from innkeeper.server.flows.browser import Browser
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api
+from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
 from innkeeper.server.protocol.interaction import AskConsent
 from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
@@ -66,7 +67,7 @@ def _page(pending: Pending, browser: Browser, request: Request, services: Servic
         account_name=user.profile.name or user.username,
         account_username=user.username,
         groups=_groups(missing, pending.request.api),
-        offline="offline_access" in missing,
+        offline=OFFLINE_ACCESS in missing,
         interaction=handle,
         csrf=forms.token(services, name=FORM, browser=browser.binding, bound_to=handle),
         switch_account_url=f"/sign-in?switch=1&interaction={handle}",
@@ -84,7 +85,9 @@ def _page(pending: Pending, browser: Browser, request: Request, services: Servic
 def _groups(missing: Scope, api: Api | None) -> tuple[ScopeGroup, ...]:
     described = {} if api is None else {scope.value: scope.description for scope in api.scopes}
     identity = tuple(
-        ScopeChoice(value=name, required=name in flow.REQUIRED) for name in missing if name not in described
+        ScopeChoice(value=name, required=name in flow.REQUIRED)
+        for name in missing
+        if name not in described and name != OFFLINE_ACCESS  # which has a box of its own
     )
     of_api = tuple(
         ScopeChoice(value=name, description=described[name]) for name in missing if name in described

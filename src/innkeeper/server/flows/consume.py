@@ -1,0 +1,161 @@
+"""The one transition of a token request: what a grant's consumption does to the store, and what is told of it."""
+
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from innkeeper.oauth.errors import InvalidGrant
+from innkeeper.server.flows.issue import Prepared
+from innkeeper.server.flows.refresh_tokens import text_of
+from innkeeper.server.flows.services import Services
+from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.events import (
+    CodeRedeemed,
+    CodeReplayed,
+    Event,
+    RefreshAhead,
+    RefreshOverlapped,
+    RefreshReused,
+    RefreshRotated,
+    TokenIssued,
+)
+from innkeeper.server.model.identifiers import Attempt
+from innkeeper.server.protocol.grants import authorization_code, refresh_token
+from innkeeper.server.protocol.grants.base import Consumption, Nothing, RedeemCode, RotateFamily
+from innkeeper.server.storage.outcomes import (
+    Gone,
+    Overlapped,
+    Redeemed,
+    Replayed,
+    Reused,
+    Rotated,
+    Stale,
+)
+
+
+class Teller(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event of this request says."""
+
+    grant_type: str
+    authorization: Authorization
+    now: datetime
+    correlation_id: str
+    ip: str
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """The fields that all events have."""
+        user = self.authorization.user
+        return {
+            "at": self.now,
+            "correlation_id": self.correlation_id,
+            "client_id": self.authorization.client.client_id,
+            "user_id": None if user is None else user.user_id,
+            "ip": self.ip,
+        }
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """It happened and is durable. `refresh_token` is the one that is alive now, if it is another."""
+
+    event: Event
+    refresh_token: str | None = None
+
+
+async def commit(
+    consumption: Consumption, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    """None: something moved, decide again. Raises `InvalidGrant` when what was presented is used up."""
+    match consumption:
+        case Nothing():
+            api = prepared.authorization.api
+            event = TokenIssued(
+                **teller.common,
+                grant_type=teller.grant_type,
+                api=None if api is None else api.identifier,
+                scope=str(prepared.authorization.scope),
+            )
+            return Committed(event=event)
+        case RedeemCode():
+            return await _redeem(consumption, prepared, teller, attempt, services)
+        case RotateFamily():
+            return await _rotate(consumption, prepared, teller, attempt, services)
+        case _:
+            assert_never(consumption)
+
+
+async def _redeem(
+    redemption: RedeemCode, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    about: dict[str, Any] = {**teller.common, "grant_id": redemption.grant_id}
+    redeemed = CodeRedeemed(**about, scope=str(prepared.authorization.scope))
+    replayed = CodeReplayed(**about)
+    outcome = await services.store.codes.redeem(
+        redemption.key,
+        attempt=attempt,
+        now=prepared.now,
+        epochs=redemption.epochs,
+        access_token=prepared.opaque,
+        family=prepared.family,
+        redeemed=[redeemed],
+        replayed=[replayed],
+    )
+    match outcome:
+        case Redeemed():
+            return Committed(event=redeemed)
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case Replayed():
+            services.events.emit(replayed)
+            raise InvalidGrant(authorization_code.REFUSED, detail="replayed: the grant is revoked")
+        case Gone():
+            raise InvalidGrant(authorization_code.REFUSED, detail="expired, or its grant is revoked")
+        case _:
+            assert_never(outcome)
+
+
+async def _rotate(
+    rotation: RotateFamily, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    about: dict[str, Any] = {**teller.common, "grant_id": rotation.grant_id}
+    scope = str(prepared.authorization.scope)
+    rotated, overlapped = RefreshRotated(**about, scope=scope), RefreshOverlapped(**about, scope=scope)
+    reused, ahead = RefreshReused(**about), RefreshAhead(**about)
+    outcome = await services.store.refresh_families.rotate(
+        rotation.token.key,
+        presented=rotation.token.generation,
+        attempt=attempt,
+        now=prepared.now,
+        overlap=rotation.overlap,
+        is_rotating=rotation.is_rotating,
+        idle_expires_at=prepared.now + rotation.idle,
+        epochs=rotation.epochs,
+        access_token=prepared.opaque,
+        rotated=[rotated],
+        overlapped=[overlapped],
+        reused=[reused],
+        ahead=[ahead],
+    )
+    match outcome:
+        case Rotated(generation=generation) | Overlapped(generation=generation):
+            event = rotated if isinstance(outcome, Rotated) else overlapped
+            return Committed(event=event, refresh_token=_successor(rotation, generation, services))
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case Reused(is_ahead=is_ahead):
+            services.events.emit(ahead if is_ahead else reused)
+            raise InvalidGrant(refresh_token.REFUSED, detail="used before: the grant is revoked")
+        case Gone():
+            raise InvalidGrant(refresh_token.REFUSED, detail="expired, or its grant is revoked")
+        case _:
+            assert_never(outcome)
+
+
+def _successor(rotation: RotateFamily, generation: int, services: Services) -> str | None:
+    """None when the token that was presented goes on living: the app keeps it (RFC 6749 §6)."""
+    if generation == rotation.token.generation:
+        return None
+    return text_of(rotation.token.of_generation(generation), services)

@@ -1,0 +1,55 @@
+"""What a grant still gives: person, app, consent, API and permissions are looked at again at every exchange."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.authorization import Authentication, Authorization
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.protocol import effective_scope
+from innkeeper.server.protocol.liveness import is_live
+from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant, GrantStanding
+
+
+def authorization_of(
+    found: CodeAndGrant | FamilyAndGrant,
+    *,
+    client: Client,
+    registry: RegistrySnapshot,
+    userinfo_access_token_s: int,
+) -> Authorization | None:
+    """With all of the grant's scope that is still given; None when what it stands on has ended.
+
+    Whether the grant was revoked is the transition's to say: a replay has to reach it.
+    """
+    grant, user = found.grant, found.user
+    api = registry.apis.get(grant.api) if grant.api is not None else None
+    standing = GrantStanding(
+        grant=replace(grant, revoked_at=None),
+        user=user,
+        client_epoch=client.epoch,
+        consent_epoch=found.consent_epoch,
+    )
+    if user is None or not is_live(standing) or (grant.api is not None and api is None):
+        return None
+    return Authorization(
+        client=client,
+        user=user,
+        api=api,
+        scope=effective_scope.grantable(
+            Scope(grant.scope), api=api, client=client, user=user, roles=registry.roles
+        ),
+        grant_id=grant.grant_id,
+        authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
+        access_token_lifetime=(
+            timedelta(seconds=userinfo_access_token_s) if api is None else api.access_token_lifetime
+        ),
+    )
+
+
+def decided_on(found: CodeAndGrant | FamilyAndGrant, client: Client) -> Epochs:
+    """The epochs of the grant, and the client as it was read for this request."""
+    return replace(found.grant.epochs, client_revision=client.revision)

@@ -1,0 +1,93 @@
+"""grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2, OIDC Core §12)."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from innkeeper.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from innkeeper.oauth.parameters import Parameters
+from innkeeper.oauth.scope import Scope
+from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
+from innkeeper.server.protocol.grant_rights import authorization_of, decided_on
+from innkeeper.server.protocol.grants.base import (
+    Consumption,
+    Context,
+    Evidence,
+    FamilyByHandle,
+    Lookup,
+    PresentedFamily,
+    Refusal,
+    RotateFamily,
+)
+
+# One text for unknown, foreign, ended and reused. Browser libraries look for the words "invalid refresh token".
+REFUSED: Final = "Unknown or invalid refresh token."
+
+
+class RefreshTokenGrant:
+    """Which generation is alive is the transition's to say, never this file's."""
+
+    name = "refresh_token"
+    allows_public_clients = True
+    client_types = ("regular_web", "spa", "native")
+
+    def lookup(self, form: Parameters) -> Lookup:
+        """By the digest of the family's random bytes, once the MAC is found to be ours."""
+        return FamilyByHandle(form.require("refresh_token"))
+
+    def decide(self, form: Parameters, evidence: Evidence, context: Context) -> Authorization | Refusal:
+        """No refusal changes anything: a stolen token is no lever against its owner."""
+        if not isinstance(evidence, PresentedFamily):
+            return _refused("unknown, or not made by this server")
+        found = evidence.found
+        if found.family.client_id != context.client.client_id:
+            return _refused("another client's")
+        if _is_over(found.family, context):
+            return _refused("the app's lifetimes were shortened since")
+        authorization = authorization_of(
+            found,
+            client=context.client,
+            registry=context.registry,
+            userinfo_access_token_s=context.userinfo_access_token_s,
+        )
+        if authorization is None or OFFLINE_ACCESS not in authorization.scope:
+            return _refused("the person, the app, the consent, the API or its offline access has ended")
+        _check_target(form, found.grant)
+        asked = Scope.parse(form.get("scope"))
+        if not asked <= Scope(found.family.scope):
+            raise InvalidScope("The scope goes beyond what was granted.")
+        # For this access token alone: the family keeps its breadth (RFC 6749 §6).
+        return replace(authorization, scope=authorization.scope & asked) if asked else authorization
+
+    def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:
+        """Rotates the family, by the app's policy of today."""
+        assert isinstance(evidence, PresentedFamily)
+        policy, family = authorization.client.refresh, evidence.found.family
+        return RotateFamily(
+            token=evidence.token,
+            grant_id=family.grant_id,
+            epochs=decided_on(evidence.found, authorization.client),
+            overlap=policy.overlap,
+            is_rotating=policy.rotation,
+            idle=policy.idle,
+        )
+
+
+def _refused(detail: str) -> Refusal:
+    return Refusal(error=InvalidGrant(REFUSED, detail=detail))
+
+
+def _is_over(family: RefreshFamily, context: Context) -> bool:
+    """By the limits of today, which may be shorter than those it was issued with; longer ones prolong nothing."""
+    policy, last_used_at = context.client.refresh, family.rotated_at or family.issued_at
+    return context.now >= min(last_used_at + policy.idle, family.issued_at + policy.absolute)
+
+
+def _check_target(form: Parameters, grant: Grant) -> None:
+    """`resource` and `audience` may repeat what was granted, never name anything else (RFC 8707 §2.2)."""
+    named = {value for name, value in form.pairs if name in ("audience", "resource") and value}
+    if named - {grant.api}:
+        raise InvalidTarget("The refresh token is not for this API.")

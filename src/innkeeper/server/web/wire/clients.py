@@ -1,0 +1,47 @@
+"""What endpoints for clients have in common: a form or JSON in, an `OAuthError` as JSON out, CORS for the client."""
+
+from collections.abc import Awaitable, Callable
+
+from innkeeper.oauth.errors import OAuthError
+from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.flows.services import Services
+from innkeeper.server.flows.token import TokenRequest
+from innkeeper.server.protocol import client_auth
+from innkeeper.server.web.answers import refused
+from innkeeper.server.web.bodies import form_or_json
+from innkeeper.server.web.http import Request, Response
+from innkeeper.server.web.wire.origins import allowed_for
+
+Answer = Callable[[TokenRequest, Services], Awaitable[Response]]
+
+
+async def answer_client(request: Request, services: Services, answer: Answer) -> Response:
+    """Success or error, both with CORS headers for the client's own origins."""
+    authorization = request.header_values(b"authorization")
+    origin = request.header(b"origin")
+    form = Parameters.from_pairs(())
+    try:
+        form = form_or_json(request)
+        asked = TokenRequest(
+            form=form,
+            authorization=authorization,
+            origin=origin,
+            address=request.address,
+            correlation_id=request.correlation_id,
+        )
+        response = await answer(asked, services)
+    except OAuthError as error:
+        response = refused(error, used_basic=bool(authorization))
+    if origin is None:
+        return response
+    return response.with_headers(*await _cors(origin, authorization, form, services))
+
+
+async def _cors(
+    origin: str, authorization: list[str], form: Parameters, services: Services
+) -> tuple[tuple[bytes, bytes], ...]:
+    try:
+        client = await services.registry.client(client_auth.identify(authorization, form).client_id)
+    except OAuthError:
+        client = None
+    return allowed_for(origin, client)
