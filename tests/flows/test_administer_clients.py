@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from innkeeper.jose.hashes import sha256
 from innkeeper.server.cli import app_document
 from innkeeper.server.flows.administer import clients
 from innkeeper.server.flows.administer.clients import ClientChanges, NewClient
 from innkeeper.server.flows.administer.refusal import Refused
-from innkeeper.server.model.client import ApiGrant, Client
+from innkeeper.server.model.client import ApiGrant, Client, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId
 from innkeeper.server.storage.outcomes import Conflict
 from tests.world import TIMESHEETS, World, a_world, basic
@@ -237,3 +238,50 @@ async def answers(world: World, secrets: list[str | None]) -> list[int]:
         headers = basic("cron") if secret is None else basic("cron", secret)
         found.append((await http.post("/oauth/token", data=form, headers=headers)).status_code)
     return found
+
+
+async def test_refresh_tokens_rotate_and_end_by_the_type_of_the_app() -> None:
+    world = await a_world()
+    web, _ = await clients.create(world.services, wanted())
+    assert web.refresh == RefreshPolicy(
+        rotation=True, overlap=timedelta(seconds=10), idle=timedelta(days=14), absolute=timedelta(days=90)
+    )
+    spa, _ = await clients.create(world.services, wanted(client_id="spa2", type="spa"))
+    assert (spa.refresh.idle, spa.refresh.absolute) == (timedelta(hours=24), timedelta(hours=24))
+
+
+async def test_a_shorter_absolute_lifetime_brings_the_idle_one_along_at_creation() -> None:
+    world = await a_world()
+    asked = clients.RefreshChanges(absolute=timedelta(hours=1))
+    client, _ = await clients.create(world.services, wanted(refresh=asked))
+    assert client.refresh.idle == client.refresh.absolute == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("spa", {"rotation": False}),
+        ("regular_web", {"overlap": timedelta(seconds=61)}),
+        ("regular_web", {"idle": timedelta()}),
+        ("regular_web", {"idle": timedelta(days=91)}),
+        ("regular_web", {"idle": timedelta(days=4000), "absolute": timedelta(days=4000)}),
+    ],
+)
+async def test_an_unsafe_refresh_policy_is_refused(kind: Any, asked: dict[str, Any]) -> None:
+    world = await a_world()
+    refresh = clients.RefreshChanges(**asked)
+    with pytest.raises(Refused):
+        await clients.create(world.services, wanted(type=kind, refresh=refresh))
+    client, _ = await clients.create(world.services, wanted(type=kind))
+    with pytest.raises(Refused):
+        await clients.change(world.services, "my", clients.ClientChanges(refresh=refresh))
+    after = await clients.find(world.services, "my")
+    assert after.refresh == client.refresh
+
+
+async def test_one_part_of_a_refresh_policy_is_changed_and_the_rest_stays() -> None:
+    world = await a_world()
+    before, _ = await clients.create(world.services, wanted())
+    changes = clients.ClientChanges(refresh=clients.RefreshChanges(overlap=timedelta()))
+    after = await clients.change(world.services, "my", changes)
+    assert after.refresh == replace(before.refresh, overlap=timedelta())

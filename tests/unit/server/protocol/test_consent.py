@@ -74,3 +74,14 @@ def test_an_answer_is_stored_by_api() -> None:
 def test_a_missing_consent_has_epoch_zero() -> None:
     rows = [a_consent(None, epoch=3), a_consent(PAYROLL, epoch=4)]
     assert (epoch_of(rows, None), epoch_of(rows, API)) == (3, 0)
+
+
+def test_offline_access_belongs_to_the_api_it_was_asked_with() -> None:
+    scope = Scope.parse("openid offline_access")
+    assert by_api(scope, None) == [(None, scope)]
+    assert by_api(scope, API) == [(None, Scope.parse("openid")), (TIMESHEETS, Scope.parse("offline_access"))]
+    plain, with_api = a_consent(None, *scope), a_consent(TIMESHEETS, "offline_access")
+    assert remembered([plain], None, START) == scope
+    assert remembered([plain], API, START) == Scope.parse("openid")
+    assert remembered([with_api], None, START) == Scope()
+    assert remembered([plain, with_api], API, START) == scope

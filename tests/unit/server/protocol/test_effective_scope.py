@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import pytest
 
 from innkeeper.oauth.errors import InvalidScope, InvalidTarget
@@ -166,3 +167,20 @@ def test_an_api_may_define_more_scopes_than_one_request_may_name() -> None:
     assert ceiling(api, a_client()) >= Scope((READ, "read:thing149"))
     found = grantable(Scope((READ,)), api=api, client=a_client(), user=a_user(), roles={})
     assert found == Scope((READ,))
+
+
+@pytest.mark.parametrize("given", list(itertools.product((False, True), repeat=4)))
+def test_R_RT1_offline_access_needs_all_four(given: tuple[bool, ...]) -> None:
+    """The 16 combinations: asked for, allowed by the API, granted to the client, and something to keep."""
+    is_asked, is_allowed, has_grant, is_about_something = given
+    api = msgspec.structs.replace(API, allow_offline_access=is_allowed) if is_about_something else None
+    client = a_client(grant_types=("authorization_code", *(["refresh_token"] if has_grant else [])))
+    scope = Scope((READ, *(["offline_access"] if is_asked else [])))
+    granted = grantable(requested(scope, api), api=api, client=client, user=a_user(), roles={})
+    assert ("offline_access" in granted) is (is_asked and is_allowed and has_grant and is_about_something)
+
+
+def test_a_plain_sign_in_may_keep_access_without_an_api() -> None:
+    client = a_client(grant_types=("authorization_code", "refresh_token"))
+    scope = requested(Scope.parse("openid offline_access"), None)
+    assert "offline_access" in grantable(scope, api=None, client=client, user=a_user(), roles={})

@@ -1,0 +1,107 @@
+"""Refreshing as a flow: exact costs, lost answers, lifetimes by the clock, what a renewed ID token says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from innkeeper.jose import base64url
+from tests.refreshing import (
+    a_refresh_token,
+    a_refreshing_world,
+    is_refused,
+    may_refresh,
+    refresh,
+    refreshed,
+    revoke,
+    signed_in,
+)
+from tests.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def world() -> World:
+    return await a_refreshing_world()
+
+
+async def costs(world: World, work: Callable[[], Awaitable[Any]]) -> tuple[int, int]:
+    """Reads and transitions."""
+    counters = world.services.store.counters  # type: ignore[attr-defined]
+    reads, transitions = counters.reads, counters.transitions
+    await work()
+    return counters.reads - reads, counters.transitions - transitions
+
+
+async def test_a_rotation_costs_one_read_and_one_transition(world: World) -> None:
+    await may_refresh(world, "web")
+    token = await a_refresh_token(world)
+    await refreshed(world, token)  # the app is in the cache
+    assert await costs(world, lambda: refresh(world, token)) == (1, 1)
+
+
+async def test_a_revocation_costs_one_read_and_one_transition(world: World) -> None:
+    await may_refresh(world, "web")
+    token = await a_refresh_token(world)
+    assert await costs(world, lambda: revoke(world, token)) == (1, 1)
+    assert await costs(world, lambda: revoke(world, "ik_rt_unknown")) == (0, 0)
+
+
+async def test_a_lost_answer_of_a_rotation_signs_nobody_out(world: World) -> None:
+    await may_refresh(world, "web")
+    token = await a_refresh_token(world)
+    world.services.store.lose_next_answer()  # type: ignore[attr-defined]
+    successor = (await refreshed(world, token))["refresh_token"]
+    assert (await refreshed(world, token))["refresh_token"] == successor
+    await refreshed(world, successor)
+
+
+async def test_a_refreshed_id_token_tells_the_first_sign_in_and_no_nonce(world: World) -> None:
+    """OIDC Core §12.2."""
+    await may_refresh(world, "web")
+    first = await signed_in(world)
+    world.clock.advance(hours=1)
+    second = await refreshed(world, first["refresh_token"])
+    before, after = payload(first["id_token"]), payload(second["id_token"])
+    assert {name: before[name] for name in ("iss", "sub", "aud", "auth_time", "sid")} == {
+        name: after[name] for name in ("iss", "sub", "aud", "auth_time", "sid")
+    }
+    assert "nonce" in before and "nonce" not in after
+    assert after["iat"] == before["iat"] + 3600
+    assert before["at_hash"] != after["at_hash"]
+
+
+async def test_without_rotation_the_app_keeps_its_token(world: World) -> None:
+    await may_refresh(world, "web", rotation=False)
+    token = await a_refresh_token(world)
+    for _ in range(3):
+        assert "refresh_token" not in await refreshed(world, token)
+    await may_refresh(world, "web")
+    successor = (await refreshed(world, token))["refresh_token"]
+    world.clock.advance(seconds=10)
+    is_refused(await refresh(world, token))
+    is_refused(await refresh(world, successor))
+
+
+async def test_lifetimes_end_at_their_instant_and_use_prolongs_only_the_idle_one(world: World) -> None:
+    day = timedelta(days=1)
+    await may_refresh(world, "web", idle=day, absolute=2 * day)
+    token = await a_refresh_token(world)
+    for hours in (23, 23):
+        world.clock.advance(hours=hours)
+        token = (await refreshed(world, token))["refresh_token"]
+    world.clock.advance(hours=2)
+    is_refused(await refresh(world, token))
+    idle = await a_refresh_token(world)
+    world.clock.advance(days=1)
+    is_refused(await refresh(world, idle))
+
+
+def payload(token: str) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(base64url.decode(token.split(".")[1]))
+    return decoded
