@@ -41,6 +41,7 @@ class Server:
     async def _run(self) -> None:
         store = await app.open_store(self._database, role="serving")
         world = await a_world(store, issuer=ISSUER)
+        await self.prepare(world)
         self.session = await _session_cookie(world)
         config = uvicorn.Config(world.asgi, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
@@ -51,6 +52,9 @@ class Server:
         self._ready.set()
         await serving
         await store.close()
+
+    async def prepare(self, world: World) -> None:
+        """What the races of another file need beforehand."""
 
     def start(self) -> None:
         self._thread.start()

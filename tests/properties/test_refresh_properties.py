@@ -24,7 +24,7 @@ WIDER = ("delete:timesheets", "openid", "read:timesheets approve:timesheets")
 
 
 class Refreshing(RuleBasedStateMachine):
-    """One family, the tokens it has given, and what has to be true of them. The client uses no openid: it is quicker."""
+    """One family, the tokens it has given, and what has to be true of them. It asks no openid: quicker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,4 +152,4 @@ class Refreshing(RuleBasedStateMachine):
 
 
 TestRefreshing = Refreshing.TestCase
-TestRefreshing.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestRefreshing.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
