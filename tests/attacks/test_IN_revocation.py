@@ -18,6 +18,7 @@ from tests.refreshing import (
     revoke,
     signed_in,
 )
+from tests.visitor import Visitor
 from tests.world import SPA_ORIGIN, TIMESHEETS, World, basic
 
 pytestmark = pytest.mark.anyio
@@ -84,8 +85,6 @@ async def test_IN_07_an_access_token_goes_alone(world: World, ask: dict[str, Any
 
 
 async def test_IN_07_what_was_allowed_stays_allowed(world: World) -> None:
-    from tests.visitor import Visitor
-
     ask: dict[str, Any] = {
         "client_id": "paycheck", "audience": TIMESHEETS, "scope": "openid read:timesheets offline_access"
     }  # fmt: skip

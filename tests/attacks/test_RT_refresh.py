@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from innkeeper.server.flows.administer import clients
 from innkeeper.server.flows.administer.refusal import Refused
@@ -61,8 +63,6 @@ async def test_RT_01_an_old_token_outside_the_overlap_ends_the_whole_family(worl
 
 
 async def test_RT_01_with_no_overlap_an_old_token_is_reuse_at_once(world: World) -> None:
-    from datetime import timedelta
-
     await may_refresh(world, "web", overlap=timedelta())
     first = await a_refresh_token(world)
     second = await refreshed(world, first)
@@ -262,8 +262,6 @@ async def test_RT_11_what_ended_cannot_come_back_by_an_overlap(world: World) -> 
 async def test_RT_13_reuse_in_a_family_of_ten_thousand_costs_what_it_costs_in_one_of_two(
     world: World,
 ) -> None:
-    from msgspec.structs import replace
-
     token = await a_refresh_token(world)
     await refreshed(world, token)
     [family] = families(world)

@@ -249,6 +249,20 @@ async def test_the_oldest_of_too_many_families_goes(world: World) -> None:
     assert await rotate(world, last) == Rotated(generation=1)
 
 
+async def test_of_too_many_families_the_dead_go_first_and_the_newcomer_never(world: World) -> None:
+    """A browser that signs in and out all day ends no phone's sign-in, nor does a shortened lifetime."""
+    phone = await begun(world)
+    dead = [await begun(world) for _ in range(199)]
+    for family in dead:
+        await world.store.grants.revoke(family.grant_id, now=NOW, events=())
+    ends = NOW + HOUR
+    short = await begun(world, key=a_key(ends), idle_expires_at=ends, absolute_expires_at=ends)
+    assert await rotate(world, phone) == Rotated(generation=1)
+    assert await rotate(world, short) == Rotated(generation=1)
+    assert await world.store.refresh_families.read(dead[0].key) is None
+    assert len(await world.store.refresh_families.of(world.user.user_id)) == 200
+
+
 async def test_a_grant_that_opens_without_a_code_may_begin_a_family(world: World) -> None:
     _, grant = world.authorization()
     family = a_family(grant)

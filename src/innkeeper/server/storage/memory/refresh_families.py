@@ -132,7 +132,7 @@ class MemoryRefreshFamilies:
 
 
 def add_family(tables: Tables, family: RefreshFamily | None) -> None:
-    """With the transition that completes its grant, which then lasts as long. The oldest of too many goes (R-RT10)."""
+    """With the transition that completes its grant, which then lasts as long. One of too many goes (R-RT10)."""
     if family is None:
         return
     grant = tables.grants[family.grant_id]
@@ -140,10 +140,16 @@ def add_family(tables: Tables, family: RefreshFamily | None) -> None:
         grant, expires_at=max(grant.expires_at, family.absolute_expires_at)
     )
     tables.refresh_families[family.key] = family
-    same = [
+    others = [
         other
         for other in tables.refresh_families.values()
-        if (other.user_id, other.client_id) == (family.user_id, family.client_id)
+        if (other.user_id, other.client_id) == (family.user_id, family.client_id) and other != family
     ]
-    for oldest in sorted(same, key=lambda other: (other.issued_at, other.key))[:-MAX_FAMILIES]:
-        del tables.refresh_families[oldest.key]
+
+    def is_alive(other: RefreshFamily) -> bool:
+        return tables.grants[other.grant_id].revoked_at is None and other.idle_expires_at > family.issued_at
+
+    # Never the newcomer; of the others first those that are dead, then those that end first.
+    others.sort(key=lambda other: (is_alive(other), other.key), reverse=True)
+    for superfluous in others[MAX_FAMILIES - 1 :]:
+        del tables.refresh_families[superfluous.key]

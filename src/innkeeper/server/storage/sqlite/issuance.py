@@ -35,10 +35,14 @@ INSERT INTO refresh_families (family_key, grant_id, client_id, user_id, generati
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)
 """
 EXTEND_GRANT: Final = "UPDATE grants SET expires_at = max(expires_at, ?2) WHERE grant_id = ?1"
+COUNT_FAMILIES: Final = "SELECT count(*) FROM refresh_families WHERE user_id = ?1 AND client_id = ?2"
+# Never the newcomer; of the others first those that are dead, then those that end first.
 EVICT: Final = """
 DELETE FROM refresh_families WHERE family_key IN (
-    SELECT family_key FROM refresh_families WHERE user_id = ?1 AND client_id = ?2
-    ORDER BY family_key DESC LIMIT -1 OFFSET ?3
+    SELECT f.family_key FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
+    WHERE f.user_id = ?1 AND f.client_id = ?2 AND f.family_key <> ?3
+    ORDER BY (g.revoked_at IS NULL AND f.idle_expires_at > ?4) DESC, f.family_key DESC
+    LIMIT -1 OFFSET ?5
 )
 """
 
@@ -66,7 +70,7 @@ def revoke_grant(grant_id: GrantId, now: datetime, events: Sequence[Event], tran
 
 
 def add_family(family: RefreshFamily | None, transaction: Transaction) -> None:
-    """With the transition that completes its grant, which then lasts as long. The oldest of too many goes (R-RT10)."""
+    """With the transition that completes its grant, which then lasts as long. One of too many goes (R-RT10)."""
     if family is None:
         return
     whose = (family.key, family.grant_id, family.client_id, family.user_id)
@@ -74,4 +78,7 @@ def add_family(family: RefreshFamily | None, transaction: Transaction) -> None:
     state = (family.generation, int(family.is_rotating), *limits)
     transaction.change(INSERT_FAMILY, (*whose, *state, FAMILY.encode(family)))
     transaction.change(EXTEND_GRANT, (family.grant_id, limits[1]))
-    transaction.change(EVICT, (family.user_id, family.client_id, MAX_FAMILIES))
+    [(count,)] = transaction.rows(COUNT_FAMILIES, (family.user_id, family.client_id))
+    if count > MAX_FAMILIES:
+        others = (family.user_id, family.client_id, family.key, to_us(family.issued_at))
+        transaction.change(EVICT, (*others, MAX_FAMILIES - 1))

@@ -20,7 +20,7 @@ def test_what_was_made_is_read_again() -> None:
 
 def test_the_store_sees_only_the_digest_of_the_random_part() -> None:
     assert TOKEN.key == b"o" * 8 + sha256(b"r" * 32)
-    assert b"r" * 32 not in TOKEN.key
+    assert TOKEN.key.find(b"r" * 32) == -1
 
 
 def test_every_part_is_under_the_mac() -> None:
