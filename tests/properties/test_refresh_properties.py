@@ -18,7 +18,7 @@ from tests.refreshing import a_refreshing_world, families, may_refresh, refresh,
 from tests.world import MASTER, PAYROLL, TIMESHEETS, World
 
 T = TypeVar("T")
-OVERLAP, IDLE, ABSOLUTE = timedelta(seconds=10), timedelta(hours=2), timedelta(hours=5)
+OVERLAP, IDLE, ABSOLUTE = timedelta(seconds=10), timedelta(hours=2), timedelta(hours=3)
 SCOPES = ("read:timesheets", "create:timesheets", "offline_access")
 WIDER = ("delete:timesheets", "openid", "read:timesheets approve:timesheets")
 
