@@ -157,7 +157,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     parameters: Parameters
     client: Client
-    api: Api | None
+    registry: RegistrySnapshot
+    default_audience: str | None
+
+    @property
+    def api(self) -> Api | None:
+        """The API that is asked for. Raises `InvalidTarget`."""
+        return api_named(self.parameters, self.registry, default_audience=self.default_audience)
 
 
 def no_repetition(draft: Draft) -> None:
@@ -210,9 +216,10 @@ def scope(draft: Draft) -> None:
 
 
 def api(draft: Draft) -> None:
-    """The client may ask for this API at all."""
-    if draft.api is not None:
-        effective_scope.ceiling(draft.api, draft.client)
+    """One that exists, and that the client may ask for at all."""
+    wanted = draft.api
+    if wanted is not None:
+        effective_scope.ceiling(wanted, draft.client)
 
 
 def nonce(draft: Draft) -> None:
@@ -255,11 +262,12 @@ def validate(
     parameters: Parameters, target: Target, registry: RegistrySnapshot, *, default_audience: str | None
 ) -> AuthorizationRequest:
     """Runs every check in order, then builds the request. Raises `OAuthError`."""
-    no_repetition(Draft(parameters=parameters, client=target.client, api=None))
-    wanted_api = api_named(parameters, registry, default_audience=default_audience)
-    draft = Draft(parameters=parameters, client=target.client, api=wanted_api)
+    draft = Draft(
+        parameters=parameters, client=target.client, registry=registry, default_audience=default_audience
+    )
     for check in CHECKS:
         check(draft)
+    wanted_api = draft.api
     age = parameters.get("max_age")
     asked = parameters.get("scope")
     return AuthorizationRequest(
