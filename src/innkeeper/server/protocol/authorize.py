@@ -60,7 +60,6 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     code_challenge: str | None
     prompt: frozenset[str]
     max_age: timedelta | None
-    login_hint: str | None
     ui_locales: str | None
 
 
@@ -279,7 +278,6 @@ def validate(
         code_challenge=parameters.get("code_challenge"),
         prompt=frozenset((parameters.get("prompt") or "").split()),
         max_age=None if age is None else timedelta(seconds=min(int(age), MAX_AGE_LIMIT_S)),
-        login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
     )
 
