@@ -114,6 +114,9 @@ def _step(
         if answers.consent_answered is None and not is_silent:
             return AskConsent(missing=asked - allowed, asked=asked)
         granted = asked & (allowed | Scope(answers.consent_answered or ()))
+        if not granted:
+            # A token without scope still says whose it is, and nobody was asked or everything was refused.
+            raise AccessDenied("There is nothing that the person has allowed this app.")
     else:
         granted = asked
     if _must_confirm(request, answers):
