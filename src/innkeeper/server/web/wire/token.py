@@ -5,9 +5,11 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.services import Services
 from innkeeper.server.flows.token import TokenRequest, exchange
 from innkeeper.server.protocol import client_auth
+from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.answers import refused, secret_json
 from innkeeper.server.web.bodies import form_or_json
 from innkeeper.server.web.http import Request, Response
+from innkeeper.server.web.refusals import as_json
 from innkeeper.server.web.wire.origins import allowed_for, preflight
 
 
@@ -31,6 +33,8 @@ async def token(request: Request, services: Services) -> Response:
         response = secret_json(answer)
     except OAuthError as error:
         response = refused(error, used_basic=bool(authorization))
+    except StoreUnavailable as away:
+        response = as_json(request, away)
     if origin is None:
         return response
     return response.with_headers(*await _cors(origin, authorization, form, services))
@@ -46,6 +50,6 @@ async def _cors(
 ) -> tuple[tuple[bytes, bytes], ...]:
     try:
         client = await services.registry.client(client_auth.identify(authorization, form).client_id)
-    except OAuthError:
+    except (OAuthError, StoreUnavailable):
         client = None
     return allowed_for(origin, client)
