@@ -15,6 +15,7 @@ from innkeeper.server.model.events import TokenRefused
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.observe.log import MAX_LINE_BYTES, EventLog
+from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web import connection
 from innkeeper.server.web.cookies import browser_cookie_name
 from tests.attacks.oracles import no_row
@@ -60,6 +61,23 @@ async def test_an_app_that_is_disabled_while_the_registry_is_read_is_not_believe
     await registry.refresh()
     await registry.refresh()
     assert not await _is_enabled(world, "web")
+    assert not await _is_enabled(world, "cron")
+
+
+@pytest.mark.anyio
+async def test_a_disabled_app_is_out_even_while_the_registry_cannot_be_read_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world()
+    assert await _is_enabled(world, "cron")
+
+    async def away() -> RegistrySnapshot:
+        raise StoreUnavailable("scans fail")
+
+    monkeypatch.setattr(world.services.store.registry, "snapshot", away)
+    await _disable(world, "cron")
+    with pytest.raises(StoreUnavailable):
+        await world.services.registry.refresh()
     assert not await _is_enabled(world, "cron")
 
 

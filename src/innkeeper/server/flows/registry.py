@@ -1,12 +1,12 @@
 """The registry in memory: an immutable snapshot, and a bounded cache of clients (bound of staleness: 1 s)."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ClientId
-from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.storage.interface import Store
 
 MAX_CLIENTS: Final = 10_000
@@ -41,20 +41,23 @@ class Registry:
 
     async def refresh(self) -> bool:
         """Takes in what others have changed; says whether anything had."""
-        if not await self._store.registry.changes_since(self.snapshot.epoch):
-            return False
-        snapshot = await self._store.registry.snapshot()
-        # Asked after the snapshot: a change between the two would be inside it and never be heard of again,
-        # and a disabled app would stay in the cache for good.
         changes = await self._store.registry.changes_since(self.snapshot.epoch)
-        for change in changes:
-            if change.kind == "client":
-                self._clients.pop(ClientId(change.id), None)
-                self._unknown.pop(ClientId(change.id), None)
+        if not changes:
+            return False
+        self._forget(changes)  # first, so that a disabled app is out even if the rest cannot be read
+        snapshot = await self._store.registry.snapshot()
+        # Asked again: a change meanwhile may be inside the snapshot and would never be heard of otherwise.
+        self._forget(await self._store.registry.changes_since(self.snapshot.epoch))
         if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
             self.snapshot = snapshot
             self._tell(snapshot)
         return True
+
+    def _forget(self, changes: Iterable[RegistryChange]) -> None:
+        for change in changes:
+            if change.kind == "client":
+                self._clients.pop(ClientId(change.id), None)
+                self._unknown.pop(ClientId(change.id), None)
 
     def _remember(self, client_id: ClientId, client: Client | None) -> None:
         if client is not None:
