@@ -1,5 +1,6 @@
 """The registry in memory: an immutable snapshot, and a bounded cache of clients (bound of staleness: 1 s)."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -11,15 +12,23 @@ from innkeeper.server.storage.interface import Store
 
 MAX_CLIENTS: Final = 10_000
 MAX_UNKNOWN: Final = 1_000
+MAX_SILENCE_S: Final = 5.0
+"""So long after the last successful refresh the cache is not believed any more."""
 
 
 class Registry:
     """Reads never wait for the store but for a client that is not cached."""
 
     def __init__(
-        self, store: Store, snapshot: RegistrySnapshot, tell: Callable[[RegistrySnapshot], None]
+        self,
+        store: Store,
+        snapshot: RegistrySnapshot,
+        tell: Callable[[RegistrySnapshot], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tell` hears every new snapshot, whoever asked for it: the key ring must not miss one."""
+        self._monotonic = monotonic
+        self._refreshed_at_s = monotonic()
         self._store = store
         self._tell = tell
         self.snapshot = snapshot
@@ -29,6 +38,9 @@ class Registry:
     async def client(self, client_id: str) -> Client | None:
         """The client, enabled or not. Unknown ids are remembered too, a bounded number of them."""
         wanted = ClientId(client_id)
+        if self._monotonic() - self._refreshed_at_s > MAX_SILENCE_S:
+            # Whether an app was disabled since cannot be learnt by waiting: ask, or say that the store is away.
+            return await self._store.clients.get(wanted)
         if (cached := self._clients.get(wanted)) is not None:
             return cached
         if wanted in self._unknown or not wanted or len(wanted) > 255:
@@ -41,8 +53,10 @@ class Registry:
 
     async def refresh(self) -> bool:
         """Takes in what others have changed; says whether anything had."""
+        began_at_s = self._monotonic()
         changes = await self._store.registry.changes_since(self.snapshot.epoch)
         if not changes:
+            self._refreshed_at_s = began_at_s
             return False
         self._forget(changes)  # first, so that a disabled app is out even if the rest cannot be read
         snapshot = await self._store.registry.snapshot()
@@ -51,6 +65,7 @@ class Registry:
         if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
             self.snapshot = snapshot
             self._tell(snapshot)
+        self._refreshed_at_s = began_at_s
         return True
 
     def _forget(self, changes: Iterable[RegistryChange]) -> None:
