@@ -86,9 +86,10 @@ async def _exchange(request: TokenRequest, services: Services) -> issue.TokenRes
             raise decision.error
         prepared = issue.prepare(decision, services, now)
         consumption = grant.consume(evidence, decision)
-        if await _commit(consumption, prepared, request, attempt, services):
+        issued = _issued(grant, consumption, prepared, request)
+        if await _commit(consumption, issued, prepared, request, attempt, services):
             response = issue.finish(prepared, services)
-            services.events.emit(_issued(grant, consumption, prepared, request))
+            services.events.emit(issued)
             return response
         client = await authenticate(request, services)
     raise kept_changing()
@@ -134,6 +135,7 @@ async def _read(lookup: Lookup, services: Services) -> Evidence:
 
 async def _commit(
     consumption: Consumption,
+    issued: Event,
     prepared: issue.Prepared,
     request: TokenRequest,
     attempt: Attempt,
@@ -142,17 +144,17 @@ async def _commit(
     """The one transition. False: decide again. Raises `InvalidGrant` when another attempt was first."""
     if isinstance(consumption, Nothing):
         return True
-    common = _common(request, prepared.now, prepared.authorization)
+    replayed = CodeReplayed(
+        **_common(request, prepared.now, prepared.authorization), grant_id=consumption.grant_id
+    )
     outcome = await services.store.codes.redeem(
         consumption.key,
         attempt=attempt,
         now=prepared.now,
         epochs=consumption.epochs,
         access_token=prepared.opaque,
-        redeemed=[
-            CodeRedeemed(**common, grant_id=consumption.grant_id, scope=str(prepared.authorization.scope))
-        ],
-        replayed=[CodeReplayed(**common, grant_id=consumption.grant_id)],
+        redeemed=[issued],
+        replayed=[replayed],
     )
     match outcome:
         case Redeemed():
@@ -161,7 +163,7 @@ async def _commit(
             await services.registry.refresh()
             return False
         case Replayed():
-            services.events.emit(CodeReplayed(**common, grant_id=consumption.grant_id))
+            services.events.emit(replayed)
             raise InvalidGrant(REFUSED, detail="replayed: the grant is revoked")
         case _:
             raise InvalidGrant(REFUSED, detail="expired, or its grant is revoked")

@@ -87,7 +87,7 @@ def _authorization(evidence: CodeAndGrant, context: Context) -> Authorization | 
             error=InvalidGrant(REFUSED, detail="the person, the app, the consent or the API has ended")
         )
     scope = effective_scope.grantable(
-        Scope(grant.scope), api=api, client=client, user=user, roles=context.registry.roles
+        Scope.of(grant.scope), api=api, client=client, user=user, roles=context.registry.roles
     )
     lifetime = (
         timedelta(seconds=context.userinfo_access_token_s) if api is None else api.access_token_lifetime
