@@ -52,8 +52,9 @@ def make_world(data: Path, port: int, redirect_uri: str) -> World:
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
-    """Without settings of the person who runs the bench."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("INNKEEPER_")}
+    """Without settings of the person who runs the bench; with compiled modules, as an installed wheel has them."""
+    foreign = ("INNKEEPER_", "PYTHONDONTWRITEBYTECODE")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {
         **inherited,
         "INNKEEPER_DATA": str(data),
