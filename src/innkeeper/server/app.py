@@ -136,5 +136,10 @@ def create_app(services: Services) -> Front:
         return services
 
     return Front(
-        services.settings, ROUTES, services=services, startup=start, shutdown=runner.stop, on_error=reporter(services)
+        services.settings,
+        ROUTES,
+        services=services,
+        startup=start,
+        shutdown=runner.stop,
+        on_error=reporter(services),
     )
