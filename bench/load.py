@@ -138,7 +138,7 @@ async def execute(job: Job) -> Result:
     for _ in range(min(job["connections"], run.expected)):
         _, connection = await loop.create_connection(lambda: Connection(run), job["host"], job["port"])
         connections.append(connection)
-    print("ready", flush=True)
+    answer("ready")
     sys.stdin.readline()
     watcher = loop.create_task(watch(run))
     begun_at = time.perf_counter()
@@ -159,9 +159,15 @@ async def execute(job: Job) -> Result:
     )
 
 
+def answer(line: str) -> None:
+    """Whole: under PYTHONUNBUFFERED `sys.stdout` drops what a full pipe does not take at once."""
+    with open(sys.stdout.fileno(), "w", closefd=False) as output:
+        output.write(line + "\n")
+
+
 def main() -> None:
     job: Job = json.loads(sys.stdin.readline())
-    print(json.dumps(uvloop.run(execute(job))), flush=True)
+    answer(json.dumps(uvloop.run(execute(job))))
 
 
 if __name__ == "__main__":

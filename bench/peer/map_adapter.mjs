@@ -8,11 +8,13 @@ const members = new Map(); // grant id -> the keys that a revocation of this gra
 export class MapAdapter {
   constructor(model) {
     this.rows = new Map();
+    this.byUid = new Map();
     this.hasGrantMembers = ['AccessToken', 'AuthorizationCode', 'RefreshToken'].includes(model);
   }
 
   async upsert(id, payload) {
     this.rows.set(id, payload);
+    if (payload.uid) this.byUid.set(payload.uid, payload);
     if (this.hasGrantMembers && payload.grantId) {
       const ofGrant = members.get(payload.grantId);
       if (ofGrant) ofGrant.push([this.rows, id]);
@@ -25,8 +27,7 @@ export class MapAdapter {
   }
 
   async findByUid(uid) {
-    for (const payload of this.rows.values()) if (payload.uid === uid) return payload;
-    return undefined;
+    return this.byUid.get(uid);
   }
 
   async findByUserCode() {

@@ -73,8 +73,6 @@ const provider = new Provider(`http://localhost:${port}`, {
     },
   },
   pkce: { required: () => true },
-  // Without the session check and without refresh tokens: both spare the peer work.
-  expiresWithSession: () => false,
   issueRefreshToken: () => false,
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
   ttl: { AccessToken: 600, AuthorizationCode: 600, ClientCredentials: 600, Grant: 86400, IdToken: 600 },
@@ -85,19 +83,27 @@ async function mintCode(client, codeChallenge) {
   const grant = new provider.Grant({ accountId, clientId: client.clientId });
   grant.addOIDCScope('openid');
   grant.addResourceScope(api, scope);
+  const grantId = await grant.save();
+  // What a sign-in leaves behind: by default a code without offline_access ends with its session, so both look.
+  const sid = randomBytes(16).toString('base64url');
+  const authTime = Math.floor(Date.now() / 1000);
+  const session = new provider.Session({ accountId, loginTs: authTime });
+  session.authorizations = { [client.clientId]: { sid, grantId } };
+  await session.save(86400);
   const code = new provider.AuthorizationCode({
     accountId,
-    authTime: Math.floor(Date.now() / 1000),
+    authTime,
     client,
     codeChallenge,
     codeChallengeMethod: 'S256',
-    grantId: await grant.save(),
+    expiresWithSession: true,
+    grantId,
     nonce: randomBytes(16).toString('base64url'),
     redirectUri: REDIRECT_URI,
     resource: api,
     scope: `openid ${scope}`,
-    sessionUid: randomBytes(16).toString('base64url'),
-    sid: randomBytes(16).toString('base64url'),
+    sessionUid: session.uid,
+    sid,
   });
   return code.save();
 }

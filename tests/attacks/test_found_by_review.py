@@ -10,11 +10,15 @@ import msgspec
 import pytest
 
 from innkeeper.server.config import Settings
+from innkeeper.server.flows.services import Busy
 from innkeeper.server.model.events import TokenRefused
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.observe.log import MAX_LINE_BYTES, EventLog
+from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web import connection
+from innkeeper.server.web.cookies import browser_cookie_name
+from tests.attacks.oracles import no_row
 from tests.attacks.raw_http import GET, Listening, a_front
 from tests.visitor import Visitor
 from tests.world import START, TIMESHEETS, World, a_world
@@ -57,6 +61,23 @@ async def test_an_app_that_is_disabled_while_the_registry_is_read_is_not_believe
     await registry.refresh()
     await registry.refresh()
     assert not await _is_enabled(world, "web")
+    assert not await _is_enabled(world, "cron")
+
+
+@pytest.mark.anyio
+async def test_a_disabled_app_is_out_even_while_the_registry_cannot_be_read_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world()
+    assert await _is_enabled(world, "cron")
+
+    async def away() -> RegistrySnapshot:
+        raise StoreUnavailable("scans fail")
+
+    monkeypatch.setattr(world.services.store.registry, "snapshot", away)
+    await _disable(world, "cron")
+    with pytest.raises(StoreUnavailable):
+        await world.services.registry.refresh()
     assert not await _is_enabled(world, "cron")
 
 
@@ -110,6 +131,65 @@ async def test_a_confirmation_is_not_a_consent() -> None:
     await visitor.submit("consent-allow")
     assert visitor.page.scopes == ["openid"]
     await visitor.submit("consent-allow")
+    assert "code" in visitor.answer()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("scope", ["", "nothing:known", "profile"])
+@pytest.mark.parametrize("prompt", [None, "none"])
+async def test_a_third_party_learns_nobody_by_asking_for_nothing(scope: str, prompt: str | None) -> None:
+    world = await a_world()
+    visitor = Visitor(world)
+    await visitor.code()
+    await visitor.authorize(client_id="paycheck", scope=scope, audience=TIMESHEETS, prompt=prompt)
+    assert visitor.answer()["error"] == "access_denied"
+
+
+@pytest.mark.anyio
+async def test_allowing_with_every_box_empty_allows_nothing() -> None:
+    world = await a_world()
+    visitor = Visitor(world)
+    await visitor.code()
+    await visitor.authorize(client_id="paycheck", scope="read:timesheets", audience=TIMESHEETS)
+    with no_row(world):
+        await visitor.submit("consent-allow", untick=("read:timesheets",))
+    assert visitor.answer()["error"] == "access_denied"
+    await visitor.authorize(client_id="paycheck", scope="read:timesheets", audience=TIMESHEETS)
+    assert visitor.page.scopes == ["read:timesheets"]
+
+
+# ------------------------------------------------------------ signing in
+
+
+@pytest.mark.anyio
+async def test_an_empty_browser_cookie_is_replaced() -> None:
+    world = await a_world()
+    visitor = Visitor(world)
+    name = browser_cookie_name(SETTINGS)
+    visitor.http.cookies.set(name, "", domain="id.example.test")
+    await visitor.authorize()
+    await visitor.sign_in()
+    assert "code" in visitor.answer()
+
+
+@pytest.mark.anyio
+async def test_a_full_queue_does_not_refuse_a_right_password_for_its_old_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await a_world()
+    visitor = Visitor(world)
+    await visitor.authorize()
+
+    async def full(password: str) -> str:
+        raise Busy("full")
+
+    async def right(known: str | None, password: str) -> bool:
+        return True
+
+    monkeypatch.setattr(world.passwords, "verify", right)
+    monkeypatch.setattr(world.passwords, "needs_rehash", lambda known: True)
+    monkeypatch.setattr(world.passwords, "hash", full)
+    await visitor.sign_in()
     assert "code" in visitor.answer()
 
 

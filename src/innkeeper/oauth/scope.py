@@ -40,10 +40,16 @@ class Scope:
         return _parsed(text) if len(text) <= MAX_REMEMBERED_CHARS else _parsed.__wrapped__(text)
 
     @classmethod
+    def of(cls, words: tuple[str, ...]) -> Scope:
+        """Of the words of a record, which come again with every request."""
+        return _of_tuple(words)
+
+    @classmethod
     def _of_valid(cls, words: Iterable[str]) -> Scope:
         """Of words that are in a scope already."""
-        scope = cls()
+        scope = object.__new__(cls)
         scope._words = dict.fromkeys(words)
+        scope._text = None
         return scope
 
     def __str__(self) -> str:
@@ -89,6 +95,11 @@ def _parsed(text: str) -> Scope:
     if stripped.count(" ") >= MAX_WORDS:
         raise InvalidScope(f"scope has more than {MAX_WORDS} words")
     return Scope(stripped.split(" ")) if stripped else EMPTY
+
+
+@lru_cache(maxsize=1024)
+def _of_tuple(words: tuple[str, ...]) -> Scope:
+    return Scope(words)
 
 
 EMPTY: Final = Scope()

@@ -41,6 +41,20 @@ async def test_what_has_queued_is_one_commit(sqlite_store: SqliteStore, database
     assert sqlite_store.counters.commits - before <= 2
 
 
+async def test_what_one_turn_of_the_loop_submits_is_one_commit(sqlite_store: SqliteStore) -> None:
+    before = sqlite_store.counters.commits
+    assert await asyncio.gather(*(create(sqlite_store, number) for number in range(64))) == [Done()] * 64
+    assert sqlite_store.counters.commits - before == 1
+
+
+async def test_what_was_submitted_in_the_turn_of_the_end_is_still_done(database: Path) -> None:
+    store = open_store(database)
+    accepted = asyncio.ensure_future(create(store, 0))
+    await asyncio.sleep(0)  # submitted, not yet handed over
+    store._close()
+    assert await accepted == Done()
+
+
 async def create(store: SqliteStore, number: int) -> object:
     return await store.clients.create(a_client(f"client-{number}"), events=())
 

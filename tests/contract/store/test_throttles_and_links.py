@@ -91,6 +91,15 @@ async def test_a_link_survives_a_taken_name(world: World) -> None:
     assert await use(world.store, link.key) == Done()
 
 
+async def test_the_first_administrator_closes_every_other_link(store: AnyStore) -> None:
+    used, forgotten = a_link(), a_link()
+    for link in (used, forgotten):
+        await store.links.create(link, events=())
+    assert await use(store, used.key) == Done()
+    assert await store.links.get(forgotten.key) is None
+    assert await use(store, forgotten.key, name="mallory") == Gone()
+
+
 async def use(store: AnyStore, key: HandleKey, *, name: str = "ada") -> Done | Gone | Conflict:
     return await store.links.create_first_administrator(
         key,

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from innkeeper.oauth.errors import OAuthError, UntrustedRequest
+from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import interaction as interactions
@@ -227,19 +227,3 @@ async def _forget_other_answer(pending: Pending, asked: Scope, services: Service
         now=services.clock.now(),
         events=(),
     )
-
-
-__all__ = [
-    "Outcome",
-    "Pending",
-    "Redirect",
-    "Show",
-    "UntrustedRequest",
-    "advance",
-    "answer",
-    "begin",
-    "epochs",
-    "find_target",
-    "load",
-    "refuse",
-]

@@ -63,6 +63,8 @@ async def allow(
         # Only what was on the page counts; what else a form may hold is not even read as a scope.
         missing = pending.step.missing
         given = Scope(word for word in missing if word in ticked or word in REQUIRED)
+        if not given and missing == pending.step.asked:
+            return await deny(handle, browser, services)  # every box is empty: a no, and not one to remember
         if not await _remember(pending, pending.step, given, browser, services):
             await services.registry.refresh()
             return await authorize.advance(pending.interaction, browser, services)

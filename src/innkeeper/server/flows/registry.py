@@ -1,25 +1,34 @@
 """The registry in memory: an immutable snapshot, and a bounded cache of clients (bound of staleness: 1 s)."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ClientId
-from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.storage.interface import Store
 
 MAX_CLIENTS: Final = 10_000
 MAX_UNKNOWN: Final = 1_000
+MAX_SILENCE_S: Final = 5.0
+"""So long after the last successful refresh the cache is not believed any more."""
 
 
 class Registry:
     """Reads never wait for the store but for a client that is not cached."""
 
     def __init__(
-        self, store: Store, snapshot: RegistrySnapshot, tell: Callable[[RegistrySnapshot], None]
+        self,
+        store: Store,
+        snapshot: RegistrySnapshot,
+        tell: Callable[[RegistrySnapshot], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tell` hears every new snapshot, whoever asked for it: the key ring must not miss one."""
+        self._monotonic = monotonic
+        self._refreshed_at_s = monotonic()
         self._store = store
         self._tell = tell
         self.snapshot = snapshot
@@ -29,6 +38,9 @@ class Registry:
     async def client(self, client_id: str) -> Client | None:
         """The client, enabled or not. Unknown ids are remembered too, a bounded number of them."""
         wanted = ClientId(client_id)
+        if self._monotonic() - self._refreshed_at_s > MAX_SILENCE_S:
+            # Whether an app was disabled since cannot be learnt by waiting: ask, or say that the store is away.
+            return await self._store.clients.get(wanted)
         if (cached := self._clients.get(wanted)) is not None:
             return cached
         if wanted in self._unknown or not wanted or len(wanted) > 255:
@@ -41,20 +53,26 @@ class Registry:
 
     async def refresh(self) -> bool:
         """Takes in what others have changed; says whether anything had."""
-        if not await self._store.registry.changes_since(self.snapshot.epoch):
-            return False
-        snapshot = await self._store.registry.snapshot()
-        # Asked after the snapshot: a change between the two would be inside it and never be heard of again,
-        # and a disabled app would stay in the cache for good.
+        began_at_s = self._monotonic()
         changes = await self._store.registry.changes_since(self.snapshot.epoch)
+        if not changes:
+            self._refreshed_at_s = began_at_s
+            return False
+        self._forget(changes)  # first, so that a disabled app is out even if the rest cannot be read
+        snapshot = await self._store.registry.snapshot()
+        # Asked again: a change meanwhile may be inside the snapshot and would never be heard of otherwise.
+        self._forget(await self._store.registry.changes_since(self.snapshot.epoch))
+        if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
+            self.snapshot = snapshot
+            self._tell(snapshot)
+        self._refreshed_at_s = began_at_s
+        return True
+
+    def _forget(self, changes: Iterable[RegistryChange]) -> None:
         for change in changes:
             if change.kind == "client":
                 self._clients.pop(ClientId(change.id), None)
                 self._unknown.pop(ClientId(change.id), None)
-        if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
-            self.snapshot = snapshot
-            self._tell(snapshot)
-        return True
 
     def _remember(self, client_id: ClientId, client: Client | None) -> None:
         if client is not None:

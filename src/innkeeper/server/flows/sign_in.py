@@ -13,7 +13,7 @@ from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, session_key, signed_in
 from innkeeper.server.flows.fresh import new_attempt, new_handle, new_session_id
 from innkeeper.server.flows.interaction import Interaction
-from innkeeper.server.flows.services import Services
+from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.identity.identifiers import normalise
 from innkeeper.server.identity.lockout import limits
 from innkeeper.server.model.credential import PasswordCredential
@@ -143,8 +143,11 @@ async def _prove(
 
 
 async def _rehash(credential: PasswordCredential, password: str, services: Services) -> None:
-    """To today's cost, unless the password has changed meanwhile."""
-    stronger = msgspec.structs.replace(credential, hash=await services.passwords.hash(password))
+    """To today's cost, unless the password has changed meanwhile, or too many wait: then the next time."""
+    try:
+        stronger = msgspec.structs.replace(credential, hash=await services.passwords.hash(password))
+    except Busy:
+        return
     await services.store.users.set_password(
         stronger, expected_hash=credential.hash, ends_everything=False, events=()
     )

@@ -60,7 +60,6 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     code_challenge: str | None
     prompt: frozenset[str]
     max_age: timedelta | None
-    login_hint: str | None
     ui_locales: str | None
 
 
@@ -157,7 +156,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     parameters: Parameters
     client: Client
-    api: Api | None
+    registry: RegistrySnapshot
+    default_audience: str | None
+
+    @property
+    def api(self) -> Api | None:
+        """The API that is asked for. Raises `InvalidTarget`."""
+        return api_named(self.parameters, self.registry, default_audience=self.default_audience)
 
 
 def no_repetition(draft: Draft) -> None:
@@ -210,9 +215,10 @@ def scope(draft: Draft) -> None:
 
 
 def api(draft: Draft) -> None:
-    """The client may ask for this API at all."""
-    if draft.api is not None:
-        effective_scope.ceiling(draft.api, draft.client)
+    """One that exists, and that the client may ask for at all."""
+    wanted = draft.api
+    if wanted is not None:
+        effective_scope.ceiling(wanted, draft.client)
 
 
 def nonce(draft: Draft) -> None:
@@ -255,11 +261,12 @@ def validate(
     parameters: Parameters, target: Target, registry: RegistrySnapshot, *, default_audience: str | None
 ) -> AuthorizationRequest:
     """Runs every check in order, then builds the request. Raises `OAuthError`."""
-    no_repetition(Draft(parameters=parameters, client=target.client, api=None))
-    wanted_api = api_named(parameters, registry, default_audience=default_audience)
-    draft = Draft(parameters=parameters, client=target.client, api=wanted_api)
+    draft = Draft(
+        parameters=parameters, client=target.client, registry=registry, default_audience=default_audience
+    )
     for check in CHECKS:
         check(draft)
+    wanted_api = draft.api
     age = parameters.get("max_age")
     asked = parameters.get("scope")
     answer = ResponseType.parse(parameters.require("response_type"))
@@ -275,7 +282,6 @@ def validate(
         code_challenge=parameters.get("code_challenge"),
         prompt=frozenset((parameters.get("prompt") or "").split()),
         max_age=None if age is None else timedelta(seconds=min(int(age), MAX_AGE_LIMIT_S)),
-        login_hint=parameters.get("login_hint"),
         ui_locales=parameters.get("ui_locales"),
     )
 

@@ -17,15 +17,17 @@ OFFLINE_ACCESS: Final = "offline_access"
 RESERVED_SCOPES: Final = (*OIDC_SCOPES, OFFLINE_ACCESS)
 """Their meaning is OpenID Connect's, so no API may define them."""
 NOT_FOR_MACHINES: Final = Scope(RESERVED_SCOPES)
+_OIDC: Final = Scope(OIDC_SCOPES)
+_OFFLINE: Final = Scope((OFFLINE_ACCESS,))
 
 
 def requested(scope: Scope | None, api: Api | None) -> Scope:
     """What is asked for; without `scope`, the API's defaults (RFC 6749 §3.3). Unknown words are dropped (OIDC Core)."""
     if scope is None:
         return Scope(api.default_scope if api is not None else ())
-    known = Scope(api.scope_values) if api is not None else Scope()
-    oidc = Scope(OIDC_SCOPES) if "openid" in scope else Scope()
-    offline = Scope((OFFLINE_ACCESS,)) if "openid" in scope or api is not None else Scope()
+    known = Scope.of(api.scope_values) if api is not None else Scope()
+    oidc = _OIDC if "openid" in scope else Scope()
+    offline = _OFFLINE if "openid" in scope or api is not None else Scope()
     return scope & (known | oidc | offline)
 
 
@@ -46,20 +48,20 @@ def ceiling(api: Api, client: Client) -> Scope:
         return _within(granted, api.scopes)
     if api.user_access == "per_app" or not client.is_first_party:
         raise InvalidTarget("This app has no grant for the API it asked for.")
-    return Scope(api.scope_values)
+    return Scope.of(api.scope_values)
 
 
 def permissions(user: User, api: Api, roles: Mapping[str, Role]) -> Scope:
     """Everything this person may do on this API, by roles and directly."""
     by_role = [permission for name in user.roles if name in roles for permission in roles[name].permissions]
-    return Scope(p.scope for p in (*by_role, *user.permissions) if p.api == api.identifier)
+    return Scope.of(tuple([p.scope for p in (*by_role, *user.permissions) if p.api == api.identifier]))
 
 
 def grantable(
     wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]
 ) -> Scope:
     """Of what is wanted, what this person can give this client, consent apart."""
-    oidc = Scope(RESERVED_SCOPES if has_offline_access(client, api) else OIDC_SCOPES)
+    oidc = NOT_FOR_MACHINES if has_offline_access(client, api) else _OIDC
     if api is None:
         return wanted & oidc
     allowed = ceiling(api, client)

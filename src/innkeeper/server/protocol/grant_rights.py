@@ -40,7 +40,7 @@ def authorization_of(
         user=user,
         api=api,
         scope=effective_scope.grantable(
-            Scope(grant.scope), api=api, client=client, user=user, roles=registry.roles
+            Scope.of(grant.scope), api=api, client=client, user=user, roles=registry.roles
         ),
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),

@@ -103,7 +103,9 @@ def _step(
         return SignIn()
     client, api = request.target.client, request.api
     asked = effective_scope.grantable(request.scope, api=api, client=client, user=user, roles=roles)
-    answers = progress if progress.answered_by == session.sid else Progress(pages_shown=progress.pages_shown)
+    answers = (
+        progress if progress.answered_by == session.sid else Progress(pages_shown=_saw(progress, session))
+    )
     allowed = consents.remembered(remembered, api, now)
     if not consents.may_skip(client, api) or "consent" in request.prompt:
         if "consent" in request.prompt:
@@ -114,6 +116,9 @@ def _step(
         if answers.consent_answered is None and not is_silent:
             return AskConsent(missing=asked - allowed, asked=asked)
         granted = asked & (allowed | Scope(answers.consent_answered or ()))
+        if not granted:
+            # A token without scope still says whose it is, and nobody was asked or everything was refused.
+            raise AccessDenied("There is nothing that the person has allowed this app.")
     else:
         granted = asked
     if _must_confirm(request, answers):
@@ -121,6 +126,12 @@ def _step(
     if "openid" in asked and "openid" not in granted:
         raise AccessDenied("The person did not allow the app to know who they are.")
     return Issue(scope=granted, asked=asked)
+
+
+def _saw(progress: Progress, session: Session) -> bool:
+    """Pages count for whom they were shown to: not for somebody who opens another's old handle."""
+    signed_in_here = progress.authenticated is not None and progress.authenticated.sid == session.sid
+    return progress.pages_shown and signed_in_here
 
 
 def _must_authenticate(

@@ -7,7 +7,7 @@ uvicorn puts none: a head without end would fill the memory, a byte per minute w
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -16,6 +16,36 @@ from innkeeper.server.web.request_head import MAX_HEADERS_BYTES, MAX_TARGET_BYTE
 REQUEST_TIMEOUT_S: Final = 20.0
 MAX_HEAD_BYTES: Final = MAX_TARGET_BYTES + MAX_HEADERS_BYTES + 4 * 1024
 _NOTHING_MORE: Final = b"content-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+
+
+class OneSegment:
+    """A transport for uvicorn, which writes head and body apart: they leave together, in one system call."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._call_soon = loop.call_soon
+        self._waiting: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Sent at the end of this turn of the event loop."""
+        if not self._waiting:
+            self._call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """What was written before is still sent."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+            if not self._transport.is_closing():  # the client may have gone meanwhile
+                self._transport.write(data)
 
 
 class HeadRefused(Exception):
@@ -33,7 +63,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection that says nothing is closed like an idle one."""
-        super().connection_made(transport)
+        super().connection_made(OneSegment(transport, self.loop))  # type: ignore[arg-type]
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )

@@ -225,13 +225,13 @@ def test_no_repetition_is_the_first_check() -> None:
 def test_a_request_that_passed_says_what_was_asked() -> None:
     request = checked(
         audience=TIMESHEETS, scope="openid read:timesheets unknown", prompt="login consent", max_age="60",
-        login_hint="erin", ui_locales="de", nonce="n",
+        ui_locales="de", nonce="n",
     )  # fmt: skip
     assert request.scope == Scope(("openid", "read:timesheets"))
     assert request.api is not None and request.api.identifier == TIMESHEETS
     assert request.prompt == {"login", "consent"}
     assert request.max_age == timedelta(seconds=60)
-    assert (request.nonce, request.login_hint, request.ui_locales) == ("n", "erin", "de")
+    assert (request.nonce, request.ui_locales) == ("n", "de")
     assert str(request.response_type) == "code"
 
 

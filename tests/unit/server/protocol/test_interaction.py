@@ -206,8 +206,14 @@ def test_R_CN6_a_callback_that_anyone_may_claim_is_confirmed(uri: str, confirmed
 
 
 def test_a_page_of_this_request_or_a_confirmation_is_enough() -> None:
-    assert isinstance(step(native(), pages_shown=True), Issue)
+    here = Authenticated(sid=SID, at=START)
+    assert isinstance(step(native(), authenticated=here, pages_shown=True), Issue)
     assert isinstance(step(native(), answered_by=SID, confirmed=True), Issue)
+
+
+def test_a_page_that_somebody_else_has_seen_is_not_enough() -> None:
+    before = Authenticated(sid=SessionId("another"), at=START)
+    assert isinstance(step(native(), authenticated=before, pages_shown=True), Confirm)
 
 
 def test_the_confirmation_of_another_session_is_none() -> None:

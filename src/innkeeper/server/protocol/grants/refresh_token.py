@@ -57,7 +57,7 @@ class RefreshTokenGrant:
             return _refused("the person, the app, the consent, the API or its offline access has ended")
         _check_target(form, found.grant)
         asked = Scope.parse(form.get("scope"))
-        if not asked <= Scope(found.family.scope):
+        if not asked <= Scope.of(found.family.scope):
             raise InvalidScope("The scope goes beyond what was granted.")
         # For this access token alone: the family keeps its breadth (RFC 6749 §6).
         return replace(authorization, scope=authorization.scope & asked) if asked else authorization

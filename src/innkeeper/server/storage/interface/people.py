@@ -155,5 +155,5 @@ class Links(Protocol):
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Gone | Conflict:
-        """Uses up the link and creates the person, both or neither."""
+        """Uses up the link, with every other for the same purpose, and creates the person: all or nothing."""
         ...

@@ -72,6 +72,9 @@ class MemoryLinks:
         conflict = insert_user(self._tables, user, identifiers, password)
         if conflict:
             return conflict
-        self._tables.links[key] = replace(row, used_by=attempt)
+        # With one link every other of its kind is spent: whoever found an older one must not become one too.
+        for other, unused in list(self._tables.links.items()):
+            if unused.used_by is None and unused.link.purpose == row.link.purpose:
+                self._tables.links[other] = replace(unused, used_by=attempt)
         self._tables.record(events)
         return Done()

@@ -139,6 +139,7 @@ CREATE TABLE throttles (
 
 CREATE TABLE one_time_links (
     link_key {bytes} NOT NULL PRIMARY KEY,
+    purpose TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
     used_at BIGINT,
     used_by {bytes},

@@ -18,13 +18,14 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 INSERT: Final = (
-    "INSERT INTO one_time_links (link_key, expires_at, record) VALUES (?1, ?2, ?3)"
+    "INSERT INTO one_time_links (link_key, expires_at, record, purpose) VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT (link_key) DO NOTHING"
 )
 GET: Final = "SELECT record FROM one_time_links WHERE link_key = ?1 AND used_at IS NULL"
+# With one link every other of its kind is spent: whoever found an older one must not become an administrator too.
 USE: Final = (
-    "UPDATE one_time_links SET used_at = ?2, used_by = ?3"
-    " WHERE link_key = ?1 AND used_at IS NULL AND expires_at > ?2"
+    "UPDATE one_time_links SET used_at = ?1, used_by = ?2"
+    " WHERE purpose = 'first_administrator' AND used_at IS NULL"
 )
 IS_USABLE: Final = "SELECT 1 FROM one_time_links WHERE link_key = ?1 AND used_at IS NULL AND expires_at > ?2"
 USED_BY: Final = "SELECT used_by FROM one_time_links WHERE link_key = ?1"
@@ -60,7 +61,7 @@ class SqliteLinks:
 
 
 def _create(link: OneTimeLink, events: Sequence[Event], transaction: Transaction) -> None:
-    if transaction.change(INSERT, (link.key, to_us(link.expires_at), LINK.encode(link))):
+    if transaction.change(INSERT, (link.key, to_us(link.expires_at), LINK.encode(link), link.purpose)):
         transaction.record(events)
 
 
@@ -79,7 +80,7 @@ def _create_first_administrator(
     conflict = insert_user(user, identifiers, password, transaction)
     if conflict is not None:
         return conflict
-    if not transaction.change(USE, (key, to_us(now), attempt)):
+    if not transaction.change(USE, (to_us(now), attempt)):
         raise AssertionError("the link was usable a statement ago")
     transaction.record(events)
     return Done()

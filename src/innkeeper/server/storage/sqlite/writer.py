@@ -1,6 +1,8 @@
 """The one writer: a thread that commits whatever has queued as one transaction, and answers after the COMMIT.
 
-There is no timer: while one batch is made durable, the next one queues. Every transition runs in a savepoint,
+There is no timer: while one batch is made durable, the next one queues, and what one turn of the event loop
+submits arrives together. Handed over one by one, each would have a COMMIT to itself: a core that is shared
+with the loop makes one durable about as fast as the loop brings the next. Every transition runs in a savepoint,
 so one that fails does not take its neighbours along. SQLite may roll back everything on a full disk or an IO
 error; the writer looks after every item whether it is still inside its transaction, and if it is not, nothing
 of the batch counts.
@@ -62,6 +64,7 @@ class Writer:
         self._handle = handle
         self._counters = counters
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._gathered: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
         self._queue_limit = queue_limit
         self._is_closing = False
         self._idle_at = monotonic()
@@ -73,18 +76,32 @@ class Writer:
         """Queues a transition. Cancelling the future changes nothing about the transition."""
         if self._is_closing:
             raise StoreUnavailable("the store is closed")
-        if self._queue.qsize() >= self._queue_limit:
+        loop = asyncio.get_running_loop()
+        gathered = self._gathered.get(loop)
+        if self._queue.qsize() + (len(gathered) if gathered else 0) >= self._queue_limit:
             raise StoreUnavailable("too many transitions are waiting")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Item(run, future))
+        future: asyncio.Future[T] = loop.create_future()
+        item = _Item(run, future)
+        if gathered is None:
+            self._gathered[loop] = [item]
+            loop.call_soon(self._hand_over, loop)
+        else:
+            gathered.append(item)
         return future
 
     def close(self) -> None:
         """Waits for everything that was accepted."""
         if not self._is_closing:
             self._is_closing = True
+            for loop in list(self._gathered):
+                self._hand_over(loop)
             self._queue.put(None)
         self._thread.join()
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What this loop has submitted in one turn. Nothing is left when `close` was faster."""
+        for item in self._gathered.pop(loop, ()):
+            self._queue.put(item)
 
     def _work(self) -> None:
         is_open = True

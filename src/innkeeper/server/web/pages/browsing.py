@@ -15,7 +15,8 @@ PATH_OF_PAGE = {"sign-in": "/sign-in", "consent": "/consent"}
 def browser_of(request: Request, services: Services) -> Browser:
     """Our two cookies and where the request came from."""
     return Browser(
-        binding=cookies.read(request, cookies.browser_cookie_name(services.settings)),
+        # An empty one binds nothing: forms would be refused until somebody deletes it.
+        binding=cookies.read(request, cookies.browser_cookie_name(services.settings)) or None,
         session=cookies.read(request, cookies.session_cookie_name(services.settings)),
         address=request.address,
         correlation_id=request.correlation_id,

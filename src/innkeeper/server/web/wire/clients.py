@@ -7,9 +7,11 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.services import Services
 from innkeeper.server.flows.token import TokenRequest
 from innkeeper.server.protocol import client_auth
+from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.answers import refused
 from innkeeper.server.web.bodies import form_or_json
 from innkeeper.server.web.http import Request, Response
+from innkeeper.server.web.refusals import as_json
 from innkeeper.server.web.wire.origins import allowed_for
 
 Answer = Callable[[TokenRequest, Services], Awaitable[Response]]
@@ -32,6 +34,8 @@ async def answer_client(request: Request, services: Services, answer: Answer) ->
         response = await answer(asked, services)
     except OAuthError as error:
         response = refused(error, used_basic=bool(authorization))
+    except StoreUnavailable as away:
+        response = as_json(request, away)
     if origin is None:
         return response
     return response.with_headers(*await _cors(origin, authorization, form, services))
@@ -42,6 +46,6 @@ async def _cors(
 ) -> tuple[tuple[bytes, bytes], ...]:
     try:
         client = await services.registry.client(client_auth.identify(authorization, form).client_id)
-    except OAuthError:
+    except (OAuthError, StoreUnavailable):
         client = None
     return allowed_for(origin, client)

@@ -1,0 +1,1 @@
+"""What every client authentication method promises to the endpoints that know clients."""

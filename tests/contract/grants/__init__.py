@@ -1,0 +1,1 @@
+"""What every grant type promises to the token flow."""
