@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 
 from innkeeper.jose import base64url
+from innkeeper.server import app
+from innkeeper.server.flows.seals import Seals
+from innkeeper.server.model.master_secret import MasterKey, MasterSecret
+from innkeeper.server.model.secret import Secret
 from tests.refreshing import (
     a_refresh_token,
     a_refreshing_world,
@@ -100,6 +105,30 @@ async def test_lifetimes_end_at_their_instant_and_use_prolongs_only_the_idle_one
     idle = await a_refresh_token(world)
     world.clock.advance(days=1)
     is_refused(await refresh(world, idle))
+
+
+async def under(world: World, *key_ids: int) -> None:
+    """The server starts again with this ring of master keys."""
+    master = MasterSecret(
+        ring=tuple(MasterKey(key_id=n, value=Secret(bytes([ord("l") + n]) * 32)) for n in key_ids)
+    )
+    services = world.services
+    world.services = dataclasses.replace(
+        services, seals=Seals(master, services.settings.issuer, services.entropy.random)
+    )
+    world.asgi = app.create_app(world.services)
+
+
+async def test_refresh_tokens_live_on_under_another_master_key_while_the_old_one_is_kept(
+    world: World,
+) -> None:
+    token = await a_refresh_token(world)
+    await under(world, 2, 1)
+    successor = (await refreshed(world, token))["refresh_token"]
+    await under(world, 1)
+    assert (await refreshed(world, token))["refresh_token"] == successor
+    await under(world, 2)
+    is_refused(await refresh(world, successor))
 
 
 def payload(token: str) -> dict[str, Any]:
