@@ -17,8 +17,9 @@ HEAD = """# Commands
 `python3 run.py COMMAND` is `innkeeper COMMAND`.
 
 A command finds its data folder by `--data`, by `INNKEEPER_DATA` or `INNKEEPER_CONFIG`, by `innkeeper.toml` in the
-current folder, or takes the nearest `.innkeeper` upwards, where `innkeeper dev` keeps its own. Commands work beside
-a running server, which follows them within a second.
+current folder, or takes the nearest `.innkeeper` upwards, where `innkeeper dev` keeps its own. While that one does not
+run, a command goes to the folder of the last `innkeeper dev` that does, and says so. Commands work beside a running
+server, which follows them within a second.
 
 What was asked for goes to stdout, everything else to stderr. Exit status: 0 done, 1 refused with one line that says
 why and what to do, 2 a wrong command line, 130 Ctrl-C. No password and no secret is ever an argument.

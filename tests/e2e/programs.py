@@ -66,9 +66,9 @@ class Running:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours without what would choose another data folder."""
+    """Ours without what would choose another data folder, and without a memory of other servers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INNKEEPER_")}
-    return kept | {"NO_COLOR": "1"} | more
+    return kept | {"NO_COLOR": "1", "XDG_STATE_HOME": os.devnull} | more
 
 
 def innkeeper(
@@ -96,22 +96,24 @@ def asked(*words: str, data: Path) -> Any:
 
 
 @contextmanager
-def a_dev_server(data: Path, *words: str, command: Sequence[str] | None = None) -> Iterator[Running]:
+def a_dev_server(
+    data: Path, *words: str, command: Sequence[str] | None = None, **more: str
+) -> Iterator[Running]:
     """`innkeeper dev` on a free port, ready to answer, stopped at the end."""
     data.parent.mkdir(parents=True, exist_ok=True)
     started_after = time.time_ns()
     program = [*(command or [sys.executable, "-m", "innkeeper"]), "dev", "--data", str(data)]
-    with started([*program, *(words or ("--port", "0"))], data) as running:
+    with started([*program, *(words or ("--port", "0"))], data, **more) as running:
         wait_until(lambda: is_fresh(data / "dev.json", started_after), running)
         yield running
 
 
 @contextmanager
-def started(command: Sequence[str], data: Path) -> Iterator[Running]:
+def started(command: Sequence[str], data: Path, **more: str) -> Iterator[Running]:
     """Any long-lived program, its output in files beside the data folder."""
     out_file, err_file = data.with_suffix(".out"), data.with_suffix(".err")
     with out_file.open("wb") as out, err_file.open("wb") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(), cwd=data.parent)
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment(**more), cwd=data.parent)
         running = Running(process, data, out_file, err_file)
         try:
             yield running

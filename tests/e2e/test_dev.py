@@ -36,6 +36,24 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_a_command_finds_the_running_folder_from_anywhere_and_forgets_it_when_it_ends(
+    data: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    state = str(tmp_path / "state")
+    with a_dev_server(data, XDG_STATE_HOME=state) as running:
+        done = innkeeper("app", "create", "my-site", "--type", "spa", cwd=elsewhere, XDG_STATE_HOME=state)
+        assert done.returncode == 0, done.stderr
+        assert f"OIDC_ISSUER={running.issuer}" in done.stdout
+        assert str(data) in done.stderr
+        unread = innkeeper("app", "list", cwd=elsewhere)
+        assert unread.returncode == 1
+    done = innkeeper("app", "list", cwd=elsewhere, XDG_STATE_HOME=state)
+    assert done.returncode == 1
+    assert "innkeeper dev" in done.stderr
+
+
 def test_the_first_start_asks_nothing_and_says_how_long_it_took(data: Path) -> None:
     began = time.monotonic()
     with a_dev_server(data) as running:

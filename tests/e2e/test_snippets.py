@@ -25,6 +25,10 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
+METHODS = ("client_secret_basic", "client_secret_post")
+
+
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("title", "server"),
     [
@@ -33,12 +37,12 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ],
 )
 def test_a_pasted_web_app_signs_erin_in_and_shows_her_name(
-    title: str, server: list[str], dev: Running, tmp_path: Path
+    title: str, server: list[str], method: str, dev: Running, tmp_path: Path
 ) -> None:
     port = a_free_port()
-    pasted = created(
-        dev, title.lower(), "--type", "regular_web", "--callback", callback(port, "/auth/callback")
-    )
+    app_id = f"{title.lower()}-{method}"
+    words = ("--type", "regular_web", "--auth-method", method)
+    pasted = created(dev, app_id, *words, "--callback", callback(port, "/auth/callback"))
     paste(tmp_path / title, pasted, title)
     with running_app([sys.executable, *server, str(port)], tmp_path / title, port):
         assert "Hello Erin Ellis!" in sign_in(
@@ -46,10 +50,12 @@ def test_a_pasted_web_app_signs_erin_in_and_shows_her_name(
         )
 
 
-def test_the_pasted_curl_gets_a_machine_its_token(dev: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_pasted_curl_gets_a_machine_its_token(method: str, dev: Running, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed (on Debian: apt-get install curl)")
-    pasted = created(dev, "night", "--type", "m2m", "--api", API, "--scope", "batch:upload")
+    words = ("--type", "m2m", "--auth-method", method, "--api", API, "--scope", "batch:upload")
+    pasted = created(dev, f"night-{method}", *words)
     (tmp_path / ".env").write_text(pasted.environment, encoding="utf-8")
     done = subprocess.run(
         ["sh", "-c", pasted.snippet("A machine").replace("curl ", "curl -sS --noproxy '*' ", 1)],

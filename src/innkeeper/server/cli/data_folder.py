@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from innkeeper.server.cli.failure import CommandFailed
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def for_production(data: str | None, config: str | None) -> DataFolder:
 
 
 def find(data: str | None) -> DataFolder:
-    """For commands: what is named, then this folder's settings, then the nearest dev folder upwards."""
+    """For commands: what is named, then this folder's settings, then a dev folder: one that runs goes first."""
     if named := data or os.environ.get("INNKEEPER_DATA"):
         return _existing(at(named))
     if config := os.environ.get("INNKEEPER_CONFIG"):
@@ -96,13 +98,25 @@ def find(data: str | None) -> DataFolder:
     here = Path.cwd()
     if (here / CONFIG_NAME).exists():
         return of_config(here / CONFIG_NAME)
-    for folder in (here, *here.parents):
-        candidate = at(folder / DEV_NAME)
-        if candidate.dev_file.exists():
-            return candidate
+    if found := _dev_folder(here):
+        return found
     raise CommandFailed(
         "No data folder found: start `innkeeper dev` here, or name one with --data DIR or INNKEEPER_DATA."
     )
+
+
+def _dev_folder(here: Path) -> DataFolder | None:
+    """The nearest upwards; while it does not run, the one that the last `innkeeper dev` serves."""
+    from innkeeper.server.cli import last_dev
+
+    candidates = (at(folder / DEV_NAME) for folder in (here, *here.parents))
+    nearest = next((candidate for candidate in candidates if candidate.dev_file.exists()), None)
+    if nearest is not None and last_dev.is_served(nearest.path):
+        return nearest
+    if running := last_dev.folder():
+        click.echo(f"Using the running dev server's folder {running}.", err=True)
+        return at(running)
+    return nearest
 
 
 def _existing(folder: DataFolder) -> DataFolder:

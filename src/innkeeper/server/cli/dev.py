@@ -48,7 +48,7 @@ def dev(port: int, data: str | None, host: str) -> None:
 
 
 def _run(folder: DataFolder, sockets: list[socket.socket], port: int, started_at: float) -> None:
-    from innkeeper.server.cli import dev_screen, dev_setup, serving
+    from innkeeper.server.cli import dev_screen, dev_setup, last_dev, serving
 
     folder.create()
     known = dev_file.read(folder.dev_file) if folder.database.exists() else None
@@ -61,6 +61,7 @@ def _run(folder: DataFolder, sockets: list[socket.socket], port: int, started_at
         content = await dev_setup.prepare(services, known)
 
         def started() -> None:
+            last_dev.note(folder.path)
             dev_file.write(folder.dev_file, content)
             dev_screen.show(content, folder, seconds=time.monotonic() - started_at)
 

@@ -71,12 +71,17 @@ def filled(snippet: Snippet, client: Client, issuer: str) -> str:
     text = files("innkeeper.server.cli").joinpath("snippets", snippet.file).read_text(encoding="utf-8")
     callback = next(iter(client.redirect_uris), "")
     origin = redirect_uri.origin_of(callback) or ""
+    # Basic is what the libraries take when nothing is said.
+    in_body = client.token_endpoint_auth_method == "client_secret_post"
+    by_body = '-d "client_id=$CLIENT_ID" -d "client_secret=$CLIENT_SECRET"'
     values = {
         "@ISSUER@": issuer,
         "@CLIENT_ID@": client.client_id,
         "@CALLBACK@": callback,
         "@CALLBACK_PATH@": urlsplit(callback).path,
         "@ORIGIN@": origin,
+        "@AUTHLIB_METHOD@": ', "token_endpoint_auth_method": "client_secret_post"' if in_body else "",
+        "@CURL_CREDENTIALS@": by_body if in_body else '-u "$CLIENT_ID:$CLIENT_SECRET"',
         "@PORT@": str(urlsplit(callback).port or 8000),
     }
     for placeholder, value in values.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from innkeeper.server.cli import data_folder, dev_file, master_secret_file, private_file
+from innkeeper.server.cli import data_folder, dev_file, last_dev, master_secret_file, private_file
 from innkeeper.server.cli.dev_file import DevApi, DevApp, DevFile, DevPerson
 from innkeeper.server.cli.failure import CommandFailed
 
@@ -131,9 +132,9 @@ def test_a_damaged_dev_json_names_the_remedy(tmp_path: Path) -> None:
     assert dev_file.read(tmp_path / "none.json") is None
 
 
-def a_dev_folder(path: Path) -> Path:
+def a_dev_folder(path: Path, port: int = 1) -> Path:
     path.mkdir(parents=True)
-    dev_file.write(path / "dev.json", DevFile(issuer="http://localhost:9000", people=(), apps=(), apis=()))
+    dev_file.write(path / "dev.json", DevFile(issuer=f"http://localhost:{port}", people=(), apps=(), apis=()))
     return path
 
 
@@ -150,6 +151,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder as the current one, and no hint in the environment."""
     for name in ("INNKEEPER_DATA", "INNKEEPER_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     place = tmp_path / "project" / "deep"
     place.mkdir(parents=True)
     monkeypatch.chdir(place)
@@ -160,6 +162,17 @@ def test_a_command_finds_the_nearest_dev_folder_upwards(nowhere: Path) -> None:
     expected = a_dev_folder(nowhere.parent / ".innkeeper")
     assert data_folder.find(None).path == expected
     assert data_folder.find(None).settings().dev
+
+
+def test_a_dev_server_that_runs_elsewhere_goes_before_a_folder_that_does_not_run(nowhere: Path) -> None:
+    nearest = a_dev_folder(nowhere.parent / ".innkeeper")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = a_dev_folder(nowhere.parent.parent / "running", port=listener.getsockname()[1])
+        last_dev.note(running)
+        assert data_folder.find(None).path == running
+    assert data_folder.find(None).path == nearest
+    (running / "dev.json").write_text("{", encoding="utf-8")
+    assert data_folder.find(None).path == nearest
 
 
 def test_settings_in_this_folder_go_before_a_dev_folder(nowhere: Path) -> None:
