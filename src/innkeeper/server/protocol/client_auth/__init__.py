@@ -1,11 +1,12 @@
 """Client authentication: the registry of methods, and the one way in for every endpoint (RFC 6749 §2.3)."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from innkeeper.oauth.errors import InvalidClient, InvalidRequest
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.server.model.client import Client
+from innkeeper.server.model.client import Client, ClientSecret
+from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.protocol.client_auth.base import ClientAuthMethod, Presented
 from innkeeper.server.protocol.client_auth.client_secret_basic import ClientSecretBasic
 from innkeeper.server.protocol.client_auth.client_secret_post import ClientSecretPost
@@ -18,6 +19,15 @@ CLIENT_AUTH_METHODS: tuple[ClientAuthMethod, ...] = (
 )
 _BY_NAME = {method.name: method for method in CLIENT_AUTH_METHODS}
 
+# Stands in for a client that does not exist, so that every step is the same one as for a wrong secret (CA-11).
+NOBODY = Client(
+    client_id=ClientId(""),
+    name="",
+    type="regular_web",
+    created_at=datetime.min.replace(tzinfo=UTC),
+    token_endpoint_auth_method="client_secret_basic",
+    secrets=(ClientSecret(digest=bytes(32), created_at=datetime.min.replace(tzinfo=UTC)),),
+)
 # One text for an unknown client, a wrong secret and a wrong method: nothing to learn from trying (R-CA5).
 REFUSED = "Client authentication failed."
 
@@ -36,14 +46,15 @@ def identify(authorization: Sequence[str], form: Parameters) -> Presented:
 
 def verify(presented: Presented, client: Client | None, *, origin: str | None, now: datetime) -> Client:
     """The client, if this is its registered method and it proves itself. Raises `OAuthError`."""
-    proved = _BY_NAME[presented.method].proves(presented, client, now)
+    known = NOBODY if client is None else client
+    proved = _BY_NAME[presented.method].proves(presented, known, now)
     if (
-        client is None
-        or not proved
-        or client.token_endpoint_auth_method != presented.method
-        or not client.is_enabled
+        not proved
+        or known.token_endpoint_auth_method != presented.method
+        or not known.is_enabled
+        or client is None
     ):
-        raise InvalidClient(REFUSED, detail=_reason(presented, client))
+        raise InvalidClient(REFUSED, detail=_reason(presented, known))
     if presented.secret is not None and origin is not None:
         raise InvalidRequest(
             "A client secret came with an Origin header, so from a browser, where no secret can be kept."
@@ -52,10 +63,10 @@ def verify(presented: Presented, client: Client | None, *, origin: str | None, n
     return client
 
 
-def _reason(presented: Presented, client: Client | None) -> str:
+def _reason(presented: Presented, known: Client) -> str:
     """As many steps for an unknown client as for a wrong secret."""
-    if client is not None and not client.is_enabled:
+    if not known.is_enabled:
         return "client disabled"
-    if client is not None and client.token_endpoint_auth_method != presented.method:
-        return f"registered for {client.token_endpoint_auth_method}, used {presented.method}"
-    return "unknown client" if client is None else "wrong secret"
+    if known.token_endpoint_auth_method != presented.method and known is not NOBODY:
+        return f"registered for {known.token_endpoint_auth_method}, used {presented.method}"
+    return "unknown client" if known is NOBODY else "wrong secret"
