@@ -13,8 +13,8 @@ from innkeeper.oauth.errors import InvalidGrant, OAuthError, TemporarilyUnavaila
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import token as flow
+from innkeeper.server.flows.client_authentication import ClientRequest
 from innkeeper.server.flows.keys import KeyRing, NoSigningKey
-from innkeeper.server.flows.token import TokenRequest
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.protocol.grants import GRANTS
 from innkeeper.server.protocol.grants.base import Consumption, Context, Evidence, Lookup, Nothing, Refusal
@@ -32,9 +32,9 @@ async def world() -> World:
     return await a_world()
 
 
-def a_request(form: dict[str, str], authorization: str | None = None) -> TokenRequest:
+def a_request(form: dict[str, str], authorization: str | None = None) -> ClientRequest:
     sent = () if authorization is None else (authorization,)
-    return TokenRequest(
+    return ClientRequest(
         form=Parameters.from_pairs(form.items()),
         authorization=sent,
         origin=None,

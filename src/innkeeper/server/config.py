@@ -52,6 +52,17 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     password_minimum_length: int = 12
 
 
+class LegacyFlows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What new apps should not use (RFC 9700 §2.1.2, §2.4). Each is switched on here and at the app, or it is off."""
+
+    password: bool = False
+    """The password grants: an app takes the password itself."""
+    implicit: bool = False
+    """The response type `id_token`: signed in without a code."""
+    front_channel_access_tokens: bool = False
+    """Every response type with `token`: access tokens that pass through the browser's address bar."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an operator decides. `dev` is set by `innkeeper dev` alone."""
 
@@ -61,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Listen = Listen()
     lifetimes: Lifetimes = Lifetimes()
     sign_in: SignInLimits = SignInLimits()
+    legacy: LegacyFlows = LegacyFlows()
     dev: bool = False
 
     @property

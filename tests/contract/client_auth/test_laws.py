@@ -6,8 +6,10 @@ from typing import get_args
 
 import pytest
 
+from innkeeper.oauth.errors import InvalidClient
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client, ClientAuthMethod
+from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.client_auth.base import ClientAuthMethod as Method
 from innkeeper.server.protocol.client_auth.base import Presented
@@ -55,7 +57,8 @@ def test_it_proves_its_own_client_and_never_an_unknown_one(method: Method) -> No
     assert presented is not None
     assert presented.method == method.name
     assert method.proves(presented, its_client(method), START)
-    assert not method.proves(presented, None, START)
+    with pytest.raises(InvalidClient):
+        client_auth.verify(presented, None, origin=None, now=START)
 
 
 @EVERY_METHOD

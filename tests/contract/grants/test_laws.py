@@ -10,11 +10,12 @@ import pytest
 
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.config import Settings
 from innkeeper.server.model.client import ClientType
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol.grants import GRANTS
 from innkeeper.server.protocol.grants.base import Context, GrantType, Nothing, Refusal
-from tests.world import START, a_client
+from tests.world import ISSUER, START, a_client
 
 EVERY_GRANT = pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: grant.name)
 # As much as an attacker may send beside the grant's own parameters: nothing that exists.
@@ -30,9 +31,7 @@ STRANGE = Parameters.from_pairs(
 
 def a_context() -> Context:
     registry = RegistrySnapshot(epoch=1, apis={}, roles={}, signing_keys={})
-    return Context(
-        client=a_client(), registry=registry, now=START, default_audience=None, userinfo_access_token_s=900
-    )
+    return Context(client=a_client(), registry=registry, now=START, settings=Settings(issuer=ISSUER))
 
 
 def test_no_two_share_a_name() -> None:

@@ -61,6 +61,12 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
     "sign_in.password_workers": ("Passwords checked at once; never more than there are cores.", None),
     "sign_in.password_queue": ("Passwords that may wait; beyond that the answer is 503.", None),
     "sign_in.password_minimum_length": ("Characters of a new password.", None),
+    "legacy.password": ("The password grants: apps take the password themselves. Not for new apps.", None),
+    "legacy.implicit": ("The response type id_token: signed in without a code. Not for new apps.", None),
+    "legacy.front_channel_access_tokens": (
+        "Response types with token: access tokens in the address bar. Not for new apps.",
+        None,
+    ),
 }
 NOT_IN_FILE: Final = frozenset({"dev"})
 

@@ -23,8 +23,9 @@ from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import AuthorizationRefused, CodeIssued
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.protocol import authorize, consent, response_modes
-from innkeeper.server.protocol.authorize import AuthorizationRequest, Target
+from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
+from innkeeper.server.protocol.target import Target, client_id_of, locate
 from innkeeper.server.storage.outcomes import Done
 
 
@@ -56,7 +57,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 async def find_target(parameters: Parameters, services: Services) -> Target:
     """Proves client and redirect URI. Raises `UntrustedRequest`."""
-    return authorize.locate(parameters, await services.registry.client(authorize.client_id_of(parameters)))
+    return locate(parameters, await services.registry.client(client_id_of(parameters)))
 
 
 async def begin(parameters: Parameters, browser: Browser, services: Services) -> Outcome:
@@ -91,9 +92,7 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     parameters = interaction.request()
     registry = services.registry.snapshot
     target = await find_target(parameters, services)
-    request = authorize.validate(
-        parameters, target, registry, default_audience=services.settings.default_audience
-    )
+    request = authorize.validate(parameters, target, registry, services.settings)
     person = await signed_in(browser, services)
     remembered: tuple[Consent, ...] = ()
     if person is not None:

@@ -5,16 +5,16 @@ from typing import Any
 from innkeeper.jose.errors import TokenRefused
 from innkeeper.oauth.errors import InvalidRequest
 from innkeeper.server.flows import access_tokens
+from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.refresh_tokens import presented
 from innkeeper.server.flows.services import Services
-from innkeeper.server.flows.token import TokenRequest, authenticate
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.events import AccessTokenDenied, GrantRevoked
 from innkeeper.server.model.handle import key_of
 from innkeeper.server.protocol.tokens import refresh_token
 
 
-async def revoke(request: TokenRequest, services: Services) -> None:
+async def revoke(request: ClientRequest, services: Services) -> None:
     """Done when it returns. Unknown, ended and foreign tokens change nothing and tell nothing (§2.2).
 
     Every kind is told by its own form, so a wrong `token_type_hint` hides nothing (§2.1). Raises `OAuthError`,
@@ -32,7 +32,7 @@ async def revoke(request: TokenRequest, services: Services) -> None:
         await _deny_jwt(token, client, request, services)
 
 
-async def _revoke_grant(token: str, client: Client, request: TokenRequest, services: Services) -> None:
+async def _revoke_grant(token: str, client: Client, request: ClientRequest, services: Services) -> None:
     """Any member of the family ends the whole authorization; what the person allowed stays allowed."""
     found = await presented(token, services)
     if found is None or found.found.family.client_id != client.client_id:
@@ -43,7 +43,7 @@ async def _revoke_grant(token: str, client: Client, request: TokenRequest, servi
     services.events.emit(event)
 
 
-async def _deny_opaque(token: str, client: Client, request: TokenRequest, services: Services) -> None:
+async def _deny_opaque(token: str, client: Client, request: ClientRequest, services: Services) -> None:
     key = key_of("ik_at_", token)
     found = None if key is None else await services.store.grants.opaque_standing(key)
     if key is None or found is None or found.standing.grant.client_id != client.client_id:
@@ -56,7 +56,7 @@ async def _deny_opaque(token: str, client: Client, request: TokenRequest, servic
     services.events.emit(event)
 
 
-async def _deny_jwt(token: str, client: Client, request: TokenRequest, services: Services) -> None:
+async def _deny_jwt(token: str, client: Client, request: ClientRequest, services: Services) -> None:
     """Only this one. A guard that does not ask honours it until its `exp`."""
     now = services.clock.now()
     try:
@@ -73,7 +73,7 @@ async def _deny_jwt(token: str, client: Client, request: TokenRequest, services:
     services.events.emit(event)
 
 
-def _common(client: Client, request: TokenRequest, services: Services) -> dict[str, Any]:
+def _common(client: Client, request: ClientRequest, services: Services) -> dict[str, Any]:
     return {
         "at": services.clock.now(),
         "correlation_id": request.correlation_id,

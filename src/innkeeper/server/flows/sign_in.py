@@ -21,8 +21,8 @@ from innkeeper.server.model.events import SignedIn, SignInBlocked, SignInFailed
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.throttle import AttemptLimit
 from innkeeper.server.model.user import User
-from innkeeper.server.protocol.authorize import Target
 from innkeeper.server.protocol.interaction import Authenticated, Progress
+from innkeeper.server.protocol.target import Target
 from innkeeper.server.storage.outcomes import Blocked, Done, UserAndPassword
 
 Problem = Literal["wrong", "missing", "throttled"]

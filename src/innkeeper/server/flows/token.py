@@ -6,8 +6,6 @@ client authentication, known grant, allowed to this client, lookup, decide, prep
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-
 from innkeeper.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -16,6 +14,7 @@ from innkeeper.oauth.errors import (
 )
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import issue
+from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.consume import Teller, commit
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
@@ -28,7 +27,6 @@ from innkeeper.server.model.events import (
     TokenRefused,
 )
 from innkeeper.server.model.identifiers import Attempt
-from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.authorize import MAY_REPEAT
 from innkeeper.server.protocol.grants.base import (
     BurnCode,
@@ -44,17 +42,7 @@ from innkeeper.server.protocol.grants.base import (
 from innkeeper.server.storage.outcomes import Burnt
 
 
-class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the wire hands over: nothing of HTTP but the header values that the rules name."""
-
-    form: Parameters
-    authorization: Sequence[str]
-    origin: str | None
-    address: str
-    correlation_id: str
-
-
-async def exchange(request: TokenRequest, services: Services) -> issue.TokenResponse:
+async def exchange(request: ClientRequest, services: Services) -> issue.TokenResponse:
     """The tokens. Raises `OAuthError`, `StoreUnavailable`."""
     try:
         return await _exchange(request, services)
@@ -63,7 +51,7 @@ async def exchange(request: TokenRequest, services: Services) -> issue.TokenResp
         raise
 
 
-async def _exchange(request: TokenRequest, services: Services) -> issue.TokenResponse:
+async def _exchange(request: ClientRequest, services: Services) -> issue.TokenResponse:
     if repeated := request.form.repeated - MAY_REPEAT:
         raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
@@ -96,13 +84,6 @@ async def _exchange(request: TokenRequest, services: Services) -> issue.TokenRes
     raise kept_changing()
 
 
-async def authenticate(request: TokenRequest, services: Services) -> Client:
-    """The proven client, for every endpoint that knows clients."""
-    who = client_auth.identify(request.authorization, request.form)
-    client = await services.registry.client(who.client_id)
-    return client_auth.verify(who, client, origin=request.origin, now=services.clock.now())
-
-
 def _known_grant(form: Parameters, grants: Sequence[GrantType]) -> GrantType:
     name = form.require("grant_type")
     for grant in grants:
@@ -121,8 +102,7 @@ def _context(client: Client, services: Services, now: datetime) -> Context:
         client=client,
         registry=services.registry.snapshot,
         now=now,
-        default_audience=services.settings.default_audience,
-        userinfo_access_token_s=services.settings.lifetimes.userinfo_access_token_s,
+        settings=services.settings,
     )
 
 
@@ -138,7 +118,7 @@ async def _read(lookup: Lookup, services: Services) -> Evidence:
 
 async def _commit_refusal(
     refusal: Refusal,
-    request: TokenRequest,
+    request: ClientRequest,
     client: Client,
     attempt: Attempt,
     services: Services,
@@ -158,7 +138,7 @@ async def _commit_refusal(
             pass
 
 
-def _refused(request: TokenRequest, error: OAuthError, now: datetime) -> Event:
+def _refused(request: ClientRequest, error: OAuthError, now: datetime) -> Event:
     return TokenRefused(
         at=now,
         correlation_id=request.correlation_id,

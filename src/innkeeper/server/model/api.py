@@ -28,6 +28,11 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     default_scope: tuple[str, ...] = ()
     signing_alg: SigningAlgorithm = "ES256"
     access_token_lifetime: timedelta = timedelta(seconds=900)
+    token_format: Literal["jwt", "opaque"] = "jwt"
+    token_profile: Literal["rfc9068", "auth0"] = "rfc9068"
+    """The claims and the `typ` of its JWTs."""
+    permissions_claim: bool = False
+    """Its tokens list everything that the person may do on it, asked for or not (R-SC5)."""
     allow_offline_access: bool = False
     skip_consent: bool = True
     enforce_rbac: bool = False

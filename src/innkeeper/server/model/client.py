@@ -8,7 +8,9 @@ import msgspec
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId
 
 ClientType = Literal["regular_web", "spa", "native", "m2m"]
-ClientAuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+ClientAuthMethod = Literal[
+    "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"
+]
 SigningAlgorithm = Literal["ES256", "RS256"]
 
 
@@ -25,6 +27,17 @@ class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     created_at: datetime
     expires_at: datetime | None = None
+    sealed: bytes | None = None
+    """The secret itself, sealed: only for client_secret_jwt, which signs with it (OIDC Core §9)."""
+
+
+class ClientKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public key that a client signs its assertions with (RFC 7523 §2.2). Two may be alive during a change."""
+
+    jwk: bytes
+    """One public JWK, as JSON (RFC 7517)."""
+    created_at: datetime
+    expires_at: datetime | None = None
 
 
 class RefreshPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +49,8 @@ class RefreshPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How long the one before it still gets the same new one again: a lost answer, two tabs at once."""
     idle: timedelta = timedelta(days=14)
     absolute: timedelta = timedelta(days=90)
+    apis: tuple[ApiIdentifier, ...] = ()
+    """Other APIs that an exchange may name (RFC 8707 §2.2): one refresh token, several APIs."""
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +65,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     publisher: str | None = None
     secrets: tuple[ClientSecret, ...] = ()
     redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     initiate_login_uri: str | None = None
     grant_types: tuple[str, ...] = ()
@@ -57,6 +73,21 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     require_pkce: bool = True
     api_grants: tuple[ApiGrant, ...] = ()
     id_token_signed_response_alg: SigningAlgorithm = "RS256"
+    userinfo_signed_response_alg: SigningAlgorithm | None = None
+    """Userinfo answers are JWTs signed with this (OIDC Core §5.3.2); None: plain JSON."""
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier: str | None = None
+    """The host that pairwise subjects are made for (OIDC Core §8.1). None: the one host of the redirect URIs."""
+    keys: tuple[ClientKey, ...] = ()
+    jwks_uri: str | None = None
+    accepts_endpoint_audience: bool = False
+    """Its assertions may name an endpoint instead of the issuer: for old libraries (RFC 7523 §3)."""
+    resource_server_of: tuple[ApiIdentifier, ...] = ()
+    """The APIs it guards: it may introspect the tokens for them (RFC 7662 §2.1)."""
+    trusts_forwarded_for: bool = False
+    """It may say which address a password came from (R-PW7)."""
+    allow_public_password_grant: bool = False
+    """The second acknowledgement for an app that has no secret and takes passwords all the same (R-PW1)."""
     id_token_profile: bool = True
     """The claims of profile, email, address and phone are in the ID token as well as at userinfo."""
     refresh: RefreshPolicy = RefreshPolicy()

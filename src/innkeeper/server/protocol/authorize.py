@@ -1,8 +1,4 @@
-"""The authorization request (RFC 6749 §4.1.1, OIDC Core §3.1.2.1): located first, then checked in order.
-
-Until `locate` has returned a `Target`, nothing may be sent to the client: an error is a page. From then on every
-error is an `OAuthError` and goes to the proven redirect URI. The type in hand decides, not a flag.
-"""
+"""The authorization request (RFC 6749 §4.1.1, OIDC Core §3.1.2.1): once its target is proven, checked in order."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from innkeeper.oauth import pkce, redirect_uri
+from innkeeper.oauth import pkce
 from innkeeper.oauth.errors import (
     InvalidRequest,
     InvalidTarget,
@@ -19,34 +15,23 @@ from innkeeper.oauth.errors import (
     RequestUriNotSupported,
     UnauthorizedClient,
     UnsupportedResponseType,
-    UntrustedRequest,
 )
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.response_type import ResponseType
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.config import Settings
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope, response_modes
+from innkeeper.server.protocol.target import Target
 
-MAX_PARAMETERS_BYTES: Final = 6 * 1024
 MAX_NONCE_LENGTH: Final = 1024
-TOO_LARGE: Final = "request_too_large"
 MAX_AGE_LIMIT_S: Final = 10 * 365 * 86_400
 RESPONSE_TYPES: Final = ("code",)
 PROMPTS: Final = ("none", "login", "consent")
 MAY_REPEAT: Final = frozenset({"resource"})
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an answer, good or bad, may be sent. `redirect_uri_sent` is None when the request left it out."""
-
-    client: Client
-    redirect_uri: str
-    redirect_uri_sent: str | None
-    response_mode: str
-    state: str | None
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,106 +48,18 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     ui_locales: str | None
 
 
-def client_id_of(parameters: Parameters) -> str:
-    """The one client_id. Raises `UntrustedRequest`."""
-    if "client_id" in parameters.repeated:
-        raise UntrustedRequest(
-            "repeated_client_id", "client_id was sent more than once.", "Send client_id exactly once."
-        )
-    client_id = parameters.get("client_id")
-    if client_id is None:
-        raise UntrustedRequest(
-            "missing_client_id", "The request has no client_id.", "Add the client_id of your app."
-        )
-    return client_id
-
-
-def locate(parameters: Parameters, client: Client | None) -> Target:
-    """Proves client and redirect URI (RFC 6749 §4.1.2.1, RFC 9700 §4.1). Raises `UntrustedRequest` and nothing else."""
-    if client is None or not client.is_enabled:
-        raise UntrustedRequest(
-            "unknown_client",
-            "There is no app with this client_id, or it is disabled.",
-            "Compare client_id with `innkeeper app list`.",
-        )
-    _check_size(parameters)
-    sent = _redirect_uri_sent(parameters, client)
-    return Target(
-        client=client,
-        redirect_uri=client.redirect_uris[0] if sent is None else sent,
-        redirect_uri_sent=sent,
-        response_mode=_answerable_mode(parameters),
-        # A repeated state cannot be trusted to be the client's own, so none is returned.
-        state=None if "state" in parameters.repeated else parameters.get("state"),
-    )
-
-
-def _check_size(parameters: Parameters) -> None:
-    """The request travels with the browser while a person signs in; what cannot travel out cannot travel back."""
-    total = sum(len(name.encode()) + len(value.encode()) for name, value in parameters.pairs)
-    if total > MAX_PARAMETERS_BYTES:
-        raise too_large(f"The parameters have {total} bytes, {MAX_PARAMETERS_BYTES} can be taken.")
-
-
-def too_large(cause: str) -> UntrustedRequest:
-    """Its page has words of its own."""
-    fix = "Send less: keep what `state` stands for in your app, and send a short key to it."
-    return UntrustedRequest(TOO_LARGE, cause, fix)
-
-
-def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
-    if "redirect_uri" in parameters.repeated:
-        raise UntrustedRequest(
-            "repeated_redirect_uri",
-            "redirect_uri was sent more than once.",
-            "Send redirect_uri exactly once.",
-        )
-    sent = parameters.get("redirect_uri")
-    if sent is None:
-        # RFC 6749 §3.1.2.3 lets it be left out when exactly one is registered; OIDC Core §3.1.2.1 never does.
-        is_openid = "openid" in (parameters.get("scope") or "").split()
-        if len(client.redirect_uris) != 1 or is_openid:
-            raise UntrustedRequest(
-                "missing_redirect_uri",
-                "The request has no redirect_uri.",
-                "Add one of the app's redirect URIs.",
-            )
-        return None
-    if not redirect_uri.matches(sent, client.redirect_uris, loopback_port_free=client.type == "native"):
-        registered = ", ".join(client.redirect_uris) or "none"
-        raise UntrustedRequest(
-            "redirect_uri_not_registered",
-            f"The app {client.client_id} has not registered this redirect_uri: {sent}",
-            f"Send one that is registered, the same to the letter ({registered}), or add it with "
-            f"`innkeeper app change {client.client_id} --add-callback URL`.",
-        )
-    return sent
-
-
-def _answerable_mode(parameters: Parameters) -> str:
-    """The mode for answers; an impossible one is reported in the response type's default mode."""
-    wanted = parameters.get("response_mode")
-    if (
-        wanted is not None
-        and "response_mode" not in parameters.repeated
-        and response_modes.named(wanted) is not None
-    ):
-        return wanted
-    return "query"
-
-
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What checks look at."""
 
     parameters: Parameters
     client: Client
     registry: RegistrySnapshot
-    default_audience: str | None
+    settings: Settings
 
     @property
     def api(self) -> Api | None:
         """The API that is asked for. Raises `InvalidTarget`."""
-        return api_named(self.parameters, self.registry, default_audience=self.default_audience)
+        return api_named(self.parameters, self.registry, default_audience=self.settings.default_audience)
 
 
 def no_repetition(draft: Draft) -> None:
@@ -258,12 +155,10 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
 
 
 def validate(
-    parameters: Parameters, target: Target, registry: RegistrySnapshot, *, default_audience: str | None
+    parameters: Parameters, target: Target, registry: RegistrySnapshot, settings: Settings
 ) -> AuthorizationRequest:
     """Runs every check in order, then builds the request. Raises `OAuthError`."""
-    draft = Draft(
-        parameters=parameters, client=target.client, registry=registry, default_audience=default_audience
-    )
+    draft = Draft(parameters=parameters, client=target.client, registry=registry, settings=settings)
     for check in CHECKS:
         check(draft)
     wanted_api = draft.api

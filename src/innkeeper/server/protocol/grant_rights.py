@@ -5,6 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
@@ -19,7 +20,7 @@ def authorization_of(
     *,
     client: Client,
     registry: RegistrySnapshot,
-    userinfo_access_token_s: int,
+    settings: Settings,
 ) -> Authorization | None:
     """With all of the grant's scope that is still given; None when what it stands on has ended.
 
@@ -45,7 +46,9 @@ def authorization_of(
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
         access_token_lifetime=(
-            timedelta(seconds=userinfo_access_token_s) if api is None else api.access_token_lifetime
+            timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
+            if api is None
+            else api.access_token_lifetime
         ),
     )
 

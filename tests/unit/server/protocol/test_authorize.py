@@ -21,11 +21,14 @@ from innkeeper.oauth.errors import (
 )
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.config import Settings
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.protocol import authorize
-from innkeeper.server.protocol.authorize import CHECKS, AuthorizationRequest, client_id_of, locate, validate
+from innkeeper.server.protocol import authorize, target
+from innkeeper.server.protocol.authorize import CHECKS, AuthorizationRequest, validate
+from innkeeper.server.protocol.target import client_id_of, locate
 from tests.world import (
+    ISSUER,
     PAYROLL,
     TIMESHEETS,
     WEB_CALLBACK,
@@ -47,7 +50,8 @@ def checked(
     *more: tuple[str, str], client: Client | None = None, default: str | None = None, **changes: str | None
 ) -> AuthorizationRequest:
     parameters, client = sent(*more, **changes), client or a_client()
-    return validate(parameters, locate(parameters, client), REGISTRY, default_audience=default)
+    settings = Settings(issuer=ISSUER, default_audience=default)
+    return validate(parameters, locate(parameters, client), REGISTRY, settings)
 
 
 def code_of(parameters: Parameters, client: Client | None) -> str:
@@ -89,11 +93,11 @@ def test_the_redirect_uri_is_proven_before_anything_else_is_looked_at() -> None:
 
 
 def test_what_is_too_large_to_travel_is_not_sent_back_either() -> None:
-    size = authorize.MAX_PARAMETERS_BYTES
+    size = target.MAX_PARAMETERS_BYTES
     room = size - sum(len(n.encode()) + len(v.encode()) for n, v in sent(state=None).pairs) - len("state")
     assert locate(sent(state="s" * room), a_client()).state == "s" * room
-    assert code_of(sent(state="s" * (room + 1)), a_client()) == authorize.TOO_LARGE
-    assert code_of(sent(state="\u00e9" * (room // 2 + 1)), a_client()) == authorize.TOO_LARGE
+    assert code_of(sent(state="s" * (room + 1)), a_client()) == target.TOO_LARGE
+    assert code_of(sent(state="\u00e9" * (room // 2 + 1)), a_client()) == target.TOO_LARGE
 
 
 @pytest.mark.parametrize(

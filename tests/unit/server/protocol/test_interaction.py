@@ -11,6 +11,7 @@ import pytest
 from innkeeper.oauth.errors import AccessDenied, ConsentRequired, InteractionRequired, LoginRequired
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.config import Settings
 from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.client import ApiGrant, Client
 from innkeeper.server.model.consent import Consent
@@ -18,7 +19,7 @@ from innkeeper.server.model.handle import mint
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, SessionId, Subject
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.session import Session
-from innkeeper.server.protocol.authorize import AuthorizationRequest, locate, validate
+from innkeeper.server.protocol.authorize import AuthorizationRequest, validate
 from innkeeper.server.protocol.interaction import (
     AskConsent,
     Authenticated,
@@ -29,7 +30,8 @@ from innkeeper.server.protocol.interaction import (
     Step,
     next_step,
 )
-from tests.world import START, TIMESHEETS, a_client, a_public_client, a_user, authorize_parameters
+from innkeeper.server.protocol.target import locate
+from tests.world import ISSUER, START, TIMESHEETS, a_client, a_public_client, a_user, authorize_parameters
 
 READ, WRITE = "read:timesheets", "create:timesheets"
 SCOPES = (ApiScope(value=READ), ApiScope(value=WRITE))
@@ -56,7 +58,7 @@ def a_request(
     registry = RegistrySnapshot(
         epoch=1, apis={} if api is None else {api.identifier: api}, roles={}, signing_keys={}
     )
-    return validate(parameters, locate(parameters, client), registry, default_audience=None)
+    return validate(parameters, locate(parameters, client), registry, Settings(issuer=ISSUER))
 
 
 def a_session(**changes: Any) -> Session:

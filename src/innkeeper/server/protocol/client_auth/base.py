@@ -1,18 +1,17 @@
 """What a client authentication method is (RFC 6749 §2.3). One verifier serves every endpoint that knows clients."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from innkeeper.jose.hashes import constant_time_equal, sha256
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.server.model.client import Client, ClientSecret
+from innkeeper.server.model.client import Client
 
 SECRETS_IN_ROTATION = 2
 _NO_DIGEST = bytes(32)
-_NOBODYS = (ClientSecret(digest=_NO_DIGEST, created_at=datetime.min.replace(tzinfo=UTC)),)
 
 
 class Presented(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,16 +34,15 @@ class ClientAuthMethod(Protocol):
         """None when the request does not use this method. Raises `OAuthError` when it uses it wrongly."""
         ...
 
-    def proves(self, presented: Presented, client: Client | None, now: datetime) -> bool:
-        """The same work for an unknown client as for a wrong secret (CA-11)."""
+    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
+        """`client` is a stand-in when there is none: the same work as for a wrong secret (CA-11)."""
         ...
 
 
-def is_secret_of(secret: str | None, client: Client | None, now: datetime) -> bool:
+def is_secret_of(secret: str | None, client: Client, now: datetime) -> bool:
     """In constant time against every live secret, filled up with dummies: always as many as a rotation may have."""
     presented = sha256((secret or "").encode())
-    secrets = _NOBODYS if client is None else client.secrets
-    digests = [known.digest for known in secrets if known.expires_at is None or now < known.expires_at]
+    digests = [known.digest for known in client.secrets if known.expires_at is None or now < known.expires_at]
     dummies = [_NO_DIGEST] * (SECRETS_IN_ROTATION - len(digests))
     matches = [constant_time_equal(presented, digest) for digest in digests + dummies]
-    return bool(secret) and any(matches[: len(digests)]) and client is not None
+    return bool(secret) and any(matches[: len(digests)])

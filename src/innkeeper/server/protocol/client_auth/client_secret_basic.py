@@ -32,7 +32,7 @@ class ClientSecretBasic:
             raise InvalidRequest("client_id in the body is not the one in the Authorization header.")
         return Presented(method=self.name, client_id=client_id, secret=secret)
 
-    def proves(self, presented: Presented, client: Client | None, now: datetime) -> bool:
+    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
         """The secret is one of the client's live ones."""
         return is_secret_of(presented.secret, client, now)
 

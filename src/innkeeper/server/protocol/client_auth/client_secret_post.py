@@ -24,6 +24,6 @@ class ClientSecretPost:
             raise InvalidClient("client_id is missing beside client_secret.")
         return Presented(method=self.name, client_id=client_id, secret=secret)
 
-    def proves(self, presented: Presented, client: Client | None, now: datetime) -> bool:
+    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
         """The secret is one of the client's live ones."""
         return is_secret_of(presented.secret, client, now)

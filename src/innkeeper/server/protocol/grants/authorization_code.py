@@ -50,7 +50,7 @@ class AuthorizationCodeGrant:
             evidence,
             client=context.client,
             registry=context.registry,
-            userinfo_access_token_s=context.userinfo_access_token_s,
+            settings=context.settings,
         )
         if authorization is None:
             ended = "the person, the app, the consent or the API has ended"

@@ -12,6 +12,7 @@ import msgspec
 
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
@@ -94,8 +95,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     client: Client
     registry: RegistrySnapshot
     now: datetime
-    default_audience: str | None
-    userinfo_access_token_s: int
+    settings: Settings
 
 
 class GrantType(Protocol):

@@ -22,7 +22,7 @@ class ClientCredentials:
 
     def decide(self, form: Parameters, evidence: Evidence, context: Context) -> Authorization | Refusal:
         """The API has to be named or defaulted (R-CC3)."""
-        api = api_named(form, context.registry, default_audience=context.default_audience)
+        api = api_named(form, context.registry, default_audience=context.settings.default_audience)
         if api is None:
             raise InvalidTarget("Name the API: send audience (or resource) with its identifier.")
         asked = form.get("scope")

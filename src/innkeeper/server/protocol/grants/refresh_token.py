@@ -51,7 +51,7 @@ class RefreshTokenGrant:
             found,
             client=context.client,
             registry=context.registry,
-            userinfo_access_token_s=context.userinfo_access_token_s,
+            settings=context.settings,
         )
         if authorization is None or OFFLINE_ACCESS not in authorization.scope:
             return _refused("the person, the app, the consent, the API or its offline access has ended")

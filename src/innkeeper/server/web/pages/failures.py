@@ -10,7 +10,7 @@ from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
-from innkeeper.server.protocol.authorize import TOO_LARGE
+from innkeeper.server.protocol.target import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.http import Endpoint, Request, Response
 from innkeeper.server.web.pages import wording

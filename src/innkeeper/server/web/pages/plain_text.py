@@ -40,7 +40,7 @@ def visible(text: str, longest_chars: int = _LONGEST_CHARS) -> str:
 
 def plain(text: str, longest_chars: int = _LONGEST_CHARS) -> str:
     """`visible`, and no word pretends to be Latin: for the names that apps and people gave themselves."""
-    return _WORD.sub(_single_alphabet, visible(text, longest_chars))
+    return _shown_once(_WORD.sub(_single_alphabet, visible(text, longest_chars)))
 
 
 def host(name: str) -> str:
@@ -74,7 +74,12 @@ def _without_hidden(text: str) -> str:
         if character in _JOINERS or marks_in_a_row > _MOST_MARKS_IN_A_ROW:
             continue
         kept.append(_shown(character, category))
-    return re.sub(f"{REPLACEMENT}+", REPLACEMENT, "".join(kept))
+    return _shown_once("".join(kept))
+
+
+def _shown_once(text: str) -> str:
+    """A run of what was hidden takes the room of one."""
+    return re.sub(f"{REPLACEMENT}+", REPLACEMENT, text)
 
 
 def _shown(character: str, category: str) -> str:

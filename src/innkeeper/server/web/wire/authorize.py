@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows import authorize as flow
 from innkeeper.server.flows.services import Services
-from innkeeper.server.protocol.authorize import too_large
+from innkeeper.server.protocol.target import too_large
 from innkeeper.server.web.bodies import form, from_link, undecodable
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages.browsing import browser_of, follow, see_other

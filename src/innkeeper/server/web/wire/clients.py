@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.flows.client_authentication import ClientRequest
 from innkeeper.server.flows.services import Services
-from innkeeper.server.flows.token import TokenRequest
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.answers import refused
@@ -14,7 +14,7 @@ from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.refusals import as_json
 from innkeeper.server.web.wire.origins import allowed_for
 
-Answer = Callable[[TokenRequest, Services], Awaitable[Response]]
+Answer = Callable[[ClientRequest, Services], Awaitable[Response]]
 
 
 async def answer_client(request: Request, services: Services, answer: Answer) -> Response:
@@ -24,7 +24,7 @@ async def answer_client(request: Request, services: Services, answer: Answer) ->
     form = Parameters.from_pairs(())
     try:
         form = form_or_json(request)
-        asked = TokenRequest(
+        asked = ClientRequest(
             form=form,
             authorization=authorization,
             origin=origin,

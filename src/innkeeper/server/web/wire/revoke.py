@@ -1,8 +1,8 @@
 """POST /oauth/revoke (RFC 7009)."""
 
 from innkeeper.server.flows import revoke as flow
+from innkeeper.server.flows.client_authentication import ClientRequest
 from innkeeper.server.flows.services import Services
-from innkeeper.server.flows.token import TokenRequest
 from innkeeper.server.web.answers import NO_STORE
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.wire.clients import answer_client
@@ -19,6 +19,6 @@ async def options(request: Request, services: Services) -> Response:
     return await preflight(request, services, methods=("POST",))
 
 
-async def _revoked(request: TokenRequest, services: Services) -> Response:
+async def _revoked(request: ClientRequest, services: Services) -> Response:
     await flow.revoke(request, services)
     return Response(headers=(NO_STORE,))

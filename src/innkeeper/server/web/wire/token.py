@@ -1,7 +1,8 @@
 """POST /oauth/token (RFC 6749 §3.2)."""
 
+from innkeeper.server.flows.client_authentication import ClientRequest
 from innkeeper.server.flows.services import Services
-from innkeeper.server.flows.token import TokenRequest, exchange
+from innkeeper.server.flows.token import exchange
 from innkeeper.server.web.answers import secret_json
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.wire.clients import answer_client
@@ -18,5 +19,5 @@ async def options(request: Request, services: Services) -> Response:
     return await preflight(request, services, methods=("POST",))
 
 
-async def _tokens(request: TokenRequest, services: Services) -> Response:
+async def _tokens(request: ClientRequest, services: Services) -> Response:
     return secret_json(await exchange(request, services))

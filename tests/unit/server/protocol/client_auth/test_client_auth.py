@@ -137,4 +137,4 @@ def test_both_secrets_of_a_rotation_are_good_until_the_old_one_ends() -> None:
     client = a_client("web", secrets=(old, ClientSecret(digest=sha256(b"new"), created_at=START)))
     assert is_secret_of("old", client, START) and is_secret_of("new", client, START)
     assert not is_secret_of("old", client, ends_at) and is_secret_of("new", client, ends_at)
-    assert not is_secret_of("", client, START) and not is_secret_of("old", None, START)
+    assert not is_secret_of("", client, START) and not is_secret_of("old", client_auth.NOBODY, START)

@@ -11,6 +11,7 @@ import pytest
 from innkeeper.oauth import pkce
 from innkeeper.oauth.errors import InvalidRequest
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.config import Settings
 from innkeeper.server.model import handle
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.authorization_code import AuthorizationCode
@@ -27,7 +28,18 @@ from innkeeper.server.protocol.grants.base import (
     Refusal,
 )
 from innkeeper.server.storage.outcomes import CodeAndGrant
-from tests.world import EMPLOYEE, START, TIMESHEETS, VERIFIER, WEB_CALLBACK, a_client, a_user, apis, code_form
+from tests.world import (
+    EMPLOYEE,
+    ISSUER,
+    START,
+    TIMESHEETS,
+    VERIFIER,
+    WEB_CALLBACK,
+    a_client,
+    a_user,
+    apis,
+    code_form,
+)
 
 GRANT = AuthorizationCodeGrant()
 KEY = HandleKey(b"k" * 40)
@@ -81,8 +93,7 @@ def context(**client: Any) -> Context:
         client=a_client("web", **client),
         registry=snapshot,
         now=START,
-        default_audience=None,
-        userinfo_access_token_s=900,
+        settings=Settings(issuer=ISSUER),
     )
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from innkeeper.oauth.errors import InvalidScope, InvalidTarget, OAuthError
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol.grants.base import Context, Nothing
 from innkeeper.server.protocol.grants.client_credentials import ClientCredentials
-from tests.world import PAYROLL, START, TIMESHEETS, a_client, apis
+from tests.world import ISSUER, PAYROLL, START, TIMESHEETS, a_client, apis
 
 GRANT = ClientCredentials()
 BATCH = (ApiGrant(api=TIMESHEETS, scope=("batch:upload", "read:timesheets", "gone:scope")),)
@@ -27,8 +28,7 @@ def decide(default_audience: str | None = None, **fields: str) -> Authorization:
         client=a_client("cron", type="m2m", api_grants=BATCH),
         registry=snapshot,
         now=START,
-        default_audience=default_audience,
-        userinfo_access_token_s=900,
+        settings=Settings(issuer=ISSUER, default_audience=default_audience),
     )
     form = Parameters.from_pairs(fields.items())
     assert GRANT.lookup(form) == Nothing()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from innkeeper.oauth.errors import InvalidRequest, InvalidScope, InvalidTarget
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import RefreshPolicy
 from innkeeper.server.model.grant import Epochs, Grant
@@ -27,7 +28,7 @@ from innkeeper.server.protocol.grants.base import (
 from innkeeper.server.protocol.grants.refresh_token import REFUSED, RefreshTokenGrant
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
 from innkeeper.server.storage.outcomes import FamilyAndGrant
-from tests.world import EMPLOYEE, PAYROLL, START, TIMESHEETS, a_client, a_user, apis
+from tests.world import EMPLOYEE, ISSUER, PAYROLL, START, TIMESHEETS, a_client, a_user, apis
 
 GRANT = RefreshTokenGrant()
 SCOPE = ("openid", "read:timesheets", "create:timesheets", "offline_access")
@@ -86,8 +87,7 @@ def context(*, now: timedelta = timedelta(), **client: Any) -> Context:
         client=a_client("web", **({"grant_types": GRANTS} | client)),
         registry=snapshot,
         now=START + now,
-        default_audience=PAYROLL,
-        userinfo_access_token_s=900,
+        settings=Settings(issuer=ISSUER, default_audience=PAYROLL),
     )
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from innkeeper.server.web.pages.plain_text import host, link_target, plain, visible
@@ -69,6 +69,7 @@ def test_long_text_is_cut_with_an_ellipsis_so_that_it_cannot_push_the_rest_away(
 
 
 @given(st.text(st.characters(codec=None, categories=None), max_size=300))
+@example("A\ua67f\ud7fc")  # a stranger among the letters, then something hidden
 def test_whatever_goes_in_one_visible_line_comes_out(text: str) -> None:
     shown = plain(text)
     assert len(shown) <= 200
