@@ -60,4 +60,4 @@ class Services:
     passwords: Passwords
     events: EventSink
     grants: tuple[GrantType, ...]
-    hooks: Hooks = Hooks()
+    hooks: Hooks
