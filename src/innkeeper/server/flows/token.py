@@ -15,7 +15,7 @@ from innkeeper.oauth.errors import (
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
-from innkeeper.server.flows.consume import Teller, commit
+from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.refresh_tokens import presented
@@ -73,8 +73,9 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
             address=request.address,
             correlation_id=request.correlation_id,
         )
-        prepared = issue.prepare(decision, services, now)
         consumption = grant.consume(evidence, decision)
+        decision = rooted(decision, consumption, services)
+        prepared = issue.prepare(decision, services, now)
         teller = Teller(
             grant_type=grant.name,
             authorization=decision,
