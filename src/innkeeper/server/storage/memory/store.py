@@ -9,6 +9,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
+from innkeeper.server.storage.memory.directories import MemoryDirectories
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
 from innkeeper.server.storage.memory.purge import purge
@@ -32,6 +33,7 @@ class MemoryStore:
         self.clients: interface.Clients = MemoryClients(tables)
         self.apis: interface.Apis = MemoryApis(tables)
         self.roles: interface.Roles = MemoryRoles(tables)
+        self.directories: interface.Directories = MemoryDirectories(tables)
         self.signing_keys: interface.SigningKeys = MemorySigningKeys(tables)
         self.registry: interface.Registry = MemoryRegistry(tables)
         self.users: interface.Users = MemoryUsers(tables)

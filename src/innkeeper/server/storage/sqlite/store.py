@@ -20,6 +20,7 @@ from innkeeper.server.storage.sqlite.clients import SqliteClients
 from innkeeper.server.storage.sqlite.codes import SqliteCodes
 from innkeeper.server.storage.sqlite.connection import migrate, open_writer, prepare_file
 from innkeeper.server.storage.sqlite.consents import SqliteConsents
+from innkeeper.server.storage.sqlite.directories import SqliteDirectories
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.grants import SqliteGrants
 from innkeeper.server.storage.sqlite.links import SqliteLinks
@@ -88,6 +89,7 @@ class SqliteStore:
         self.clients: interface.Clients = SqliteClients(reader, writer)
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)
+        self.directories: interface.Directories = SqliteDirectories(reader, writer)
         self.signing_keys: interface.SigningKeys = SqliteSigningKeys(reader, writer)
         self.registry: interface.Registry = SqliteRegistry(reader)
         self.users: interface.Users = SqliteUsers(reader, writer)
