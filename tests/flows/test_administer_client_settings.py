@@ -170,3 +170,53 @@ def test_every_field_of_an_app_is_shown_to_programs() -> None:
     renamed = {"name": "client_name", "resource_server_of": "guards"}
     inner = {"tokens_not_before", "revision", "epoch"}
     assert {renamed.get(name, name) for name in Client.__struct_fields__} - inner == set(shown)
+
+
+# ------------------------------------------------------------ what an app proves itself with
+
+
+async def test_an_app_that_is_made_for_a_key_has_no_secret() -> None:
+    world = await a_world()
+    asked = wanted(token_endpoint_auth_method="private_key_jwt", jwks_uri="https://my.example.test/keys")
+    made, secret = await clients.create(world.services, asked)
+    assert secret is None
+    assert made.secrets == ()
+
+
+async def test_an_app_moves_from_a_secret_to_a_key_and_its_secret_ends_with_the_move() -> None:
+    world = await a_world()
+    await clients.create(world.services, wanted())
+    with pytest.raises(Refused, match="--jwks-uri"):
+        await clients.change(
+            world.services, "my", ClientChanges(token_endpoint_auth_method="private_key_jwt")
+        )
+    published = ClientChanges(jwks_uri="https://my.example.test/keys")
+    both = await clients.change(world.services, "my", published)
+    assert (both.token_endpoint_auth_method, len(both.secrets)) == ("client_secret_basic", 1)
+    moved = ClientChanges(token_endpoint_auth_method="private_key_jwt")
+    assert (await clients.change(world.services, "my", moved)).secrets == ()
+    back = ClientChanges(token_endpoint_auth_method="client_secret_basic")
+    with pytest.raises(Refused, match="rotate-secret my"):
+        await clients.change(world.services, "my", back)
+    await clients.rotate_secret(world.services, "my", keep_old=timedelta())
+    assert len((await clients.change(world.services, "my", back)).secrets) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ({"jwks_uri": "http://my.example.test/keys"}, "https"),
+        ({"jwks_uri": "https://localhost/keys"}, "other machines"),
+        ({"jwks_uri": "http://127.0.0.1:9/keys"}, "other machines"),
+        ({"jwks_uri": "file:///etc/passwd"}, "itself"),
+        ({"jwks_uri": "https://a@my.example.test/keys"}, "user name"),
+        ({"type": "spa", "jwks_uri": "https://my.example.test/keys"}, "PKCE"),
+        ({"type": "spa", "accepts_endpoint_audience": True}, "PKCE"),
+    ],
+)
+async def test_keys_come_from_other_machines_by_https_and_only_for_apps_that_can_keep_one(
+    asked: dict[str, Any], reason: str
+) -> None:
+    world = await a_world()
+    with pytest.raises(Refused, match=reason):
+        await clients.create(world.services, wanted(**asked))

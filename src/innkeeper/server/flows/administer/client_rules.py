@@ -13,6 +13,7 @@ from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshP
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol.authorize import RESPONSE_TYPES
 from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.protocol.tokens import subject
 
 Grants = Sequence[GrantType]
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
@@ -20,9 +21,7 @@ MAX_OVERLAP: Final = timedelta(seconds=60)
 MAX_ABSOLUTE: Final = timedelta(days=3650)
 
 
-def check(
-    client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api], *, is_dev: bool = False
-) -> None:
+def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api], *, is_dev: bool = False) -> None:
     """Raises `Refused` for the first thing that would be unsafe or could never work."""
     _check_name(client)
     _check_authentication(client)
@@ -102,7 +101,7 @@ def _check_authentication(client: Client) -> None:
         raise Refused(f"A {client.type} app cannot keep a secret: it authenticates with `none` and PKCE.")
     if not public and client.is_public:
         raise Refused(
-            f"A {client.type} app authenticates with a secret: client_secret_basic or client_secret_post."
+            f"A {client.type} app authenticates with a secret or a key, as in client_secret_basic or private_key_jwt."
         )
     if client.token_endpoint_auth_method in SECRET_METHODS and not client.secrets:
         raise Refused(
@@ -174,7 +173,7 @@ def _check_subjects(client: Client) -> None:
         raise Refused(f"{sector!r} is not a host name in lower case, which is what --sector takes.")
     if sector is not None and client.subject_type != "pairwise":
         raise Refused("A sector is for pairwise subjects: --subject-type pairwise.")
-    hosts = {_host_of(uri) for uri in client.redirect_uris}
+    hosts = {subject.host_of(uri) for uri in client.redirect_uris}
     if client.subject_type == "pairwise" and sector is None and len(hosts) > 1:
         raise Refused(
             "Its callbacks are not all on one host, and pairwise subjects are made for one: name it with"
@@ -187,12 +186,7 @@ def _is_host(text: str) -> bool:
         redirect_uri.check_registrable(f"https://{text}", client_type="regular_web")
     except redirect_uri.RedirectUriRefused:
         return False
-    return _host_of(f"https://{text}") == text
-
-
-def _host_of(uri: str) -> str | None:
-    origin = redirect_uri.origin_of(uri)
-    return None if origin is None else origin.partition("://")[2].partition(":")[0]
+    return subject.host_of(f"https://{text}") == text
 
 
 def _check_guarded(client: Client, apis: Mapping[ApiIdentifier, Api]) -> None:
