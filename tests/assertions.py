@@ -154,5 +154,3 @@ async def let_sign_by_secret(world: World, client_id: str, **changes: Any) -> No
 def soon(**duration: float) -> int:
     """Seconds since the epoch, counted from the start of a world."""
     return int((START + timedelta(**duration)).timestamp())
-
-
