@@ -22,7 +22,7 @@ async def claims(token: str, services: Services) -> tuple[dict[str, Any], Client
     """The claims and the client that holds the token. Raises `InvalidToken`, `InsufficientScope`."""
     now = services.clock.now()
     standing, scope = await _standing(token, services, now)
-    if standing is None or not is_live(standing) or standing.user is None:
+    if standing is None or not is_live(standing, now) or standing.user is None:
         raise InvalidToken(REFUSED)
     if "openid" not in scope:
         raise _no_openid()
