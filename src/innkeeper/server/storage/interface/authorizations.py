@@ -100,7 +100,7 @@ class Grants(Protocol):
         ...
 
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
-        """One SELECT: the grant, today's epochs of person, client and consent, its session, and whether `token` was denied."""
+        """One SELECT: the grant, today's epochs of what it stands on, its session, and whether `token` was denied."""
         ...
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
