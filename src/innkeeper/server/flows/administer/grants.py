@@ -43,7 +43,7 @@ async def lasting(services: Services, who: str, client_id: str | None = None) ->
     found = []
     for family in families:
         standing = await services.store.grants.standing(family.grant_id)
-        if standing is not None and is_live(standing):
+        if standing is not None and is_live(standing, now):
             found.append(Lasting(grant=standing.grant, family=family))
     return sorted((one for one in found if now < one.ends_at), key=lambda one: one.last_used_at, reverse=True)
 
