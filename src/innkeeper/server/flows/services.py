@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import Protocol
 
 from innkeeper.server.config import Settings
+from innkeeper.server.flows.client_keys import ClientKeys
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
 from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.seals import Seals
+from innkeeper.server.flows.subjects import Subjects
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.model.events import Event
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
@@ -49,11 +52,14 @@ class Services:
     store: Store
     registry: Registry
     keys: KeyRing
+    client_keys: ClientKeys
     seals: Seals
     at_rest: Seals
     """For what is stored sealed. It belongs to the database, whatever its issuer is called."""
+    subjects: Subjects
     clock: Clock
     entropy: Entropy
     passwords: Passwords
     events: EventSink
     grants: tuple[GrantType, ...]
+    hooks: Hooks

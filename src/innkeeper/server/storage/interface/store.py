@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
+from innkeeper.server.storage.interface.assertion_ids import AssertionIds
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
@@ -33,10 +34,15 @@ class Store(Protocol):
     grants: Grants
     refresh_families: RefreshFamilies
     links: Links
+    assertion_ids: AssertionIds
 
     async def instance(self) -> Instance | None: ...
     async def claim_instance(self, instance: Instance) -> Instance:
         """Writes it once; returns what is stored, which may be another's."""
+        ...
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        """If what is stored is `expected`; returns what is stored afterwards, which may be another's."""
         ...
 
     async def probe(self) -> None:

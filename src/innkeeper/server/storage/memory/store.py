@@ -6,6 +6,7 @@ from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
@@ -44,6 +45,7 @@ class MemoryStore:
         self.grants: interface.Grants = MemoryGrants(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
         self.links: interface.Links = MemoryLinks(tables)
+        self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
 
     @property
     def counters(self) -> Counters:
@@ -68,6 +70,14 @@ class MemoryStore:
             return self._tables.instance
 
         return self._tables.transition(claim)
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        def replace(is_retry: bool) -> Instance:
+            if self._tables.instance in (None, expected):
+                self._tables.instance = instance
+            return self._tables.instance
+
+        return self._tables.transition(replace)
 
     async def probe(self) -> None:
         self._tables.transition(lambda is_retry: None)

@@ -15,6 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
 from innkeeper.server.storage.sqlite.clients import SqliteClients
 from innkeeper.server.storage.sqlite.codes import SqliteCodes
@@ -45,6 +46,7 @@ from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
 Role = Literal["serving", "command"]
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1 AND record IS NULL"
+REPLACE_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1"
 PROBE: Final = "UPDATE instance SET probed_at = ?1 WHERE id = 1"
 _SPARE_PAGES: Final = 16
 
@@ -99,6 +101,7 @@ class SqliteStore:
         self.grants: interface.Grants = SqliteGrants(reader, writer)
         self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
+        self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
 
     async def instance(self) -> Instance | None:
         row = self._reader.row(GET_INSTANCE, ())
@@ -106,6 +109,9 @@ class SqliteStore:
 
     async def claim_instance(self, instance: Instance) -> Instance:
         return await self._writer.submit(partial(_claim_instance, instance))
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        return await self._writer.submit(partial(_replace_instance, instance, expected))
 
     async def probe(self) -> None:
         await self._writer.submit(_probe)
@@ -166,6 +172,16 @@ def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:
         return instance
     [(record,)] = transaction.rows(GET_INSTANCE)
     return INSTANCE.decode(record)
+
+
+def _replace_instance(instance: Instance, expected: Instance, transaction: Transaction) -> Instance:
+    """Compared as records: the bytes of an older version of this one differ."""
+    [(record,)] = transaction.rows(GET_INSTANCE)
+    stored = None if record is None else INSTANCE.decode(record)
+    if stored is not None and stored != expected:
+        return stored
+    transaction.change(REPLACE_INSTANCE, (INSTANCE.encode(instance),))
+    return instance
 
 
 def _probe(transaction: Transaction) -> None:
