@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from innkeeper.oauth.errors import AccessDenied
 from innkeeper.oauth.scope import Scope
-from innkeeper.server.flows import issue
+from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.browser import Browser, SignedIn
 from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
 from innkeeper.server.flows.issue import Prepared
@@ -21,7 +22,7 @@ from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
-from innkeeper.server.protocol.response_types import IMPLICIT
+from innkeeper.server.protocol.response_types import IMPLICIT, is_front_channel
 from innkeeper.server.storage.outcomes import Done
 
 
@@ -35,17 +36,34 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def complete(finished: Finished, browser: Browser, services: Services) -> list[tuple[str, str]] | None:
-    """The parameters of the answer. None when something moved meanwhile: decide again."""
+    """The parameters of the answer. None when something moved meanwhile: decide again. Raises `AccessDenied`."""
     request, now = finished.request, services.clock.now()
     grant_id = new_grant_id(services.entropy)
-    prepared = issue.prepare(
-        _authorization(finished, grant_id, services), services, now, wanted=request.response_type
-    )
+    authorization = _authorization(finished, grant_id, services)
+    if is_front_channel(request.response_type):
+        authorization = await _ruled(authorization, request, browser, services)
+    prepared = issue.prepare(authorization, services, now, wanted=request.response_type)
     if "code" not in request.response_type:
         is_done = await _open_grant(finished, prepared, browser, services)
         return issue.front_channel(prepared, services, None) if is_done else None
     code = await _issue_code(finished, prepared, browser, services)
     return None if code is None else [("code", code), *issue.front_channel(prepared, services, code)]
+
+
+async def _ruled(
+    authorization: Authorization, request: AuthorizationRequest, browser: Browser, services: Services
+) -> Authorization:
+    """The operator's hook is asked wherever tokens leave. It may take scopes away, but not half of an answer."""
+    ruled = await hooks.pre_token(
+        authorization,
+        services,
+        grant_type=IMPLICIT,
+        address=browser.address,
+        correlation_id=browser.correlation_id,
+    )
+    if "id_token" in request.response_type and "openid" not in ruled.scope:
+        raise AccessDenied("A rule of this server's operator does not let the app know who the person is.")
+    return ruled
 
 
 async def _issue_code(
@@ -54,11 +72,13 @@ async def _issue_code(
     """The grant waits for its code to be redeemed; what leaves beside it stands on the same grant."""
     text, code, ends_at = _new_code(finished, prepared, services)
     event = CodeIssued(
-        **_about(finished, prepared, browser), response_type=str(finished.request.response_type)
+        **_about(finished, prepared, browser),
+        scope=str(finished.scope),
+        response_type=str(finished.request.response_type),
     )
     outcome = await services.store.codes.issue(
         code,
-        _grant(finished, prepared, ends_at),
+        _grant(finished, prepared, finished.scope, ends_at),
         access_token=prepared.opaque,
         attempt=new_attempt(services.entropy),
         events=[event],
@@ -71,14 +91,15 @@ async def _issue_code(
 
 async def _open_grant(finished: Finished, prepared: Prepared, browser: Browser, services: Services) -> bool:
     """Complete at once; it lasts as long as what leaves with it."""
-    api = finished.request.api
+    api, scope = finished.request.api, prepared.authorization.scope
     event = GrantOpened(
         **_about(finished, prepared, browser),
+        scope=str(scope),
         grant_type=IMPLICIT,
         api=None if api is None else api.identifier,
     )
     outcome = await services.store.grants.open(
-        _grant(finished, prepared, prepared.now + prepared.authorization.access_token_lifetime),
+        _grant(finished, prepared, scope, prepared.now + prepared.authorization.access_token_lifetime),
         access_token=prepared.opaque,
         family=None,
         attempt=new_attempt(services.entropy),
@@ -99,7 +120,6 @@ def _about(finished: Finished, prepared: Prepared, browser: Browser) -> dict[str
         "user_id": finished.person.user.user_id,
         "ip": browser.address,
         "grant_id": prepared.authorization.grant_id,
-        "scope": str(finished.scope),
     }
 
 
@@ -145,7 +165,7 @@ def _new_code(
     return text, code, grant_ends_at
 
 
-def _grant(finished: Finished, prepared: Prepared, ends_at: datetime) -> Grant:
+def _grant(finished: Finished, prepared: Prepared, scope: Scope, ends_at: datetime) -> Grant:
     request, person, grant_id = finished.request, finished.person, prepared.authorization.grant_id
     assert grant_id is not None
     return Grant(
@@ -153,7 +173,7 @@ def _grant(finished: Finished, prepared: Prepared, ends_at: datetime) -> Grant:
         client_id=request.target.client.client_id,
         user_id=person.user.user_id,
         api=None if request.api is None else request.api.identifier,
-        scope=tuple(finished.scope),
+        scope=tuple(scope),
         sid=person.session.sid,
         auth_time=person.session.auth_time,
         amr=person.session.amr,

@@ -107,6 +107,8 @@ class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
     user: User | None
     client_epoch: int | None
     consent_epoch: int
+    session_ends_at: datetime | None = None
+    """When the session that the grant is bound to runs out; None: it has ended, or the grant is bound to none."""
     is_denied: bool = False
     """The very token that was asked about has been revoked."""
 

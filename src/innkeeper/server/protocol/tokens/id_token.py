@@ -14,6 +14,7 @@ TYP: Final = "JWT"
 def claims(
     authorization: Authorization,
     *,
+    subject: str,
     issuer: str,
     access_token: str | None,
     code: str | None = None,
@@ -25,8 +26,9 @@ def claims(
     assert user is not None and authentication is not None
     issued_at = int(now.timestamp())
     claim_set: dict[str, Any] = {
+        **authorization.id_token_claims,
         "iss": issuer,
-        "sub": user.user_id,
+        "sub": subject,
         "aud": client.client_id,
         "iat": issued_at,
         "exp": issued_at + int(lifetime.total_seconds()),
