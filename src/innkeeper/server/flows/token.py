@@ -66,7 +66,7 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         if isinstance(decision, Refusal):
             await _commit_refusal(decision, request, client, attempt, services, now)
             raise decision.error
-        prepared = issue.prepare(decision, services, now)
+        prepared = issue.prepare(decision, services, now, grant_type=grant.name)
         consumption = grant.consume(evidence, decision)
         teller = Teller(
             grant_type=grant.name,

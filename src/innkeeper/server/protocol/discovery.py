@@ -29,6 +29,8 @@ def metadata(
         token_endpoint=f"{base}/oauth/token",
         userinfo_endpoint=userinfo_endpoint(issuer),
         jwks_uri=f"{base}/.well-known/jwks.json",
+        introspection_endpoint=f"{base}/oauth/introspect",
+        introspection_endpoint_auth_methods_supported=tuple(name for name in auth_methods if name != "none"),
         revocation_endpoint=f"{base}/oauth/revoke",
         revocation_endpoint_auth_methods_supported=auth_methods,
         scopes_supported=(*OIDC_SCOPES, OFFLINE_ACCESS) if has_refresh else OIDC_SCOPES,

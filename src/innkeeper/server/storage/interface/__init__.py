@@ -7,12 +7,13 @@ transition itself, and only if it changed something. Every method may raise `Sto
 caller does not cancel its transition.
 """
 
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
 __all__ = [
+    "AccessTokens",
     "Apis",
     "Clients",
     "Codes",

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
@@ -23,6 +23,7 @@ class Store(Protocol):
     consents: Consents
     codes: Codes
     grants: Grants
+    access_tokens: AccessTokens
     refresh_families: RefreshFamilies
     links: Links
 
