@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final, get_args
 
 import click
 
-from innkeeper.server.cli import arguments, output
+from innkeeper.server.cli import api_document, arguments, output
+from innkeeper.server.cli.arguments import Command
 from innkeeper.server.cli.workspace import administration, json_option
 from innkeeper.server.flows.administer import apis
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api
+from innkeeper.server.model.client import SigningAlgorithm
 from innkeeper.server.model.identifiers import ApiIdentifier
 
-alg_option = click.option(
-    "--signing-alg", type=click.Choice(["ES256", "RS256"]), help="Of its access tokens."
+SETTINGS: Final = (
+    click.option("--name", help="What people read. Default: ID."),
+    click.option("--default-scope", multiple=True, help="When a request names none."),
+    click.option(
+        "--signing-alg", type=click.Choice(get_args(SigningAlgorithm)), help="Of its access tokens."
+    ),
+    click.option(
+        "--token-lifetime",
+        "access_token_lifetime",
+        type=arguments.Duration(),
+        help="Of its access tokens, as 900, 15m, 24h.",
+    ),
+    click.option(
+        "--token-format",
+        type=click.Choice(["jwt", "opaque"]),
+        help="Opaque tokens say nothing and are asked about at /oauth/introspect.",
+    ),
+    click.option(
+        "--token-profile",
+        type=click.Choice(["rfc9068", "auth0"]),
+        help="What its JWTs look like; a new API has rfc9068.",
+    ),
+    click.option(
+        "--permissions-claim/--no-permissions-claim",
+        default=None,
+        help="Whether its tokens list all that the person may do on it, asked for or not.",
+    ),
+    click.option(
+        "--offline-access/--no-offline-access",
+        "allow_offline_access",
+        default=None,
+        help="Whether apps may ask for refresh tokens.",
+    ),
+    click.option(
+        "--skip-consent/--ask-consent",
+        default=None,
+        help="Whether people are asked about first-party apps.",
+    ),
+    click.option(
+        "--rbac/--no-rbac", "enforce_rbac", default=None, help="Only scopes that a person's roles give."
+    ),
+    click.option(
+        "--user-access",
+        type=click.Choice(["all", "per_app", "none"]),
+        help="Which apps may ask on behalf of people: all, those with a client grant, or none.",
+    ),
 )
-lifetime_option = click.option(
-    "--token-lifetime", type=arguments.Duration(), help="Of its access tokens, as 900, 15m, 24h."
-)
-offline_option = click.option(
-    "--offline-access/--no-offline-access", default=None, help="Whether apps may ask for refresh tokens."
-)
-consent_option = click.option(
-    "--skip-consent/--ask-consent", default=None, help="Whether people are asked about first-party apps."
-)
-rbac_option = click.option("--rbac/--no-rbac", default=None, help="Only scopes that a person's roles give.")
-access_option = click.option(
-    "--user-access",
-    type=click.Choice(["all", "per_app", "none"]),
-    help="Which apps may ask on behalf of people: all, those with a client grant, or none.",
-)
-default_option = click.option(
-    "--default-scope", "default_scope", multiple=True, help="When a request names none."
-)
+"""Each option once, for create and change; a parameter is named after the field of `Api` that it fills."""
+
+
+def settings(command: Command) -> Command:
+    """Gives a command every option of `SETTINGS`; their values arrive as `**options`."""
+    return arguments.with_options(SETTINGS, command)
+
+
+def said(options: dict[str, Any]) -> dict[str, Any]:
+    """What was named, as keywords of `Api` and `ApiChanges`."""
+    named = arguments.named(options)
+    if "default_scope" in named:
+        named["default_scope"] = arguments.words(named["default_scope"])
+    return named
 
 
 @click.group(short_help="APIs and their scopes.")
@@ -44,47 +85,17 @@ def api() -> None:
 
 @api.command("create")
 @click.argument("identifier", metavar="ID")
-@click.option("--name", help="What people read. Default: ID.")
 @click.option(
     "--scope", "scopes", multiple=True, metavar="SCOPE[=WORDS]", help="A scope, and what it means to people."
 )
-@default_option
-@alg_option
-@lifetime_option
-@offline_option
-@consent_option
-@rbac_option
-@access_option
+@settings
 @administration
-async def create(
-    services: Services,
-    *,
-    identifier: str,
-    name: str | None,
-    scopes: tuple[str, ...],
-    default_scope: tuple[str, ...],
-    signing_alg: Any,
-    token_lifetime: timedelta | None,
-    offline_access: bool | None,
-    skip_consent: bool | None,
-    rbac: bool | None,
-    user_access: Any,
-) -> None:
+async def create(services: Services, /, *, identifier: str, scopes: tuple[str, ...], **options: Any) -> None:
     """Create an API. ID is its audience: an absolute URI, compared, never called, never changed."""
-    given = {
-        "signing_alg": signing_alg,
-        "access_token_lifetime": token_lifetime,
-        "allow_offline_access": offline_access,
-        "skip_consent": skip_consent,
-        "enforce_rbac": rbac,
-        "user_access": user_access,
-    }
     record = Api(
         identifier=ApiIdentifier(identifier),
-        name=name or identifier,
         scopes=tuple({scope.value: scope for scope in map(arguments.scope, scopes)}.values()),
-        default_scope=arguments.words(default_scope),
-        **{key: value for key, value in given.items() if value is not None},
+        **({"name": identifier} | said(options)),
     )
     await apis.create(services, record)
     output.done(f"Created the API {identifier}.")
@@ -97,7 +108,7 @@ async def list_apis(services: Services, *, as_json: bool) -> None:
     """List all APIs."""
     found = sorted((await services.store.registry.snapshot()).apis.values(), key=lambda api: api.identifier)
     if as_json:
-        output.document([_document(record) for record in found])
+        output.document([api_document.of(record) for record in found])
         return
     rows = [(record.identifier, record.name, " ".join(record.scope_values)) for record in found]
     output.table(("API", "NAME", "SCOPES"), rows, empty="No APIs yet: `innkeeper api create`.")
@@ -112,70 +123,34 @@ async def show(services: Services, *, identifier: str, as_json: bool) -> None:
     record = await apis.find(services, identifier)
     used_by = await apis.users_of(services, identifier)
     if as_json:
-        output.document(_document(record) | {"used_by": used_by})
+        output.document(api_document.of(record) | {"used_by": used_by})
         return
-    output.fields(
-        {
-            "API": record.identifier,
-            "Name": record.name,
-            "Scopes": [f"{scope.value}  {scope.description}".rstrip() for scope in record.scopes],
-            "Default scope": " ".join(record.default_scope) or "-",
-            "Signing": record.signing_alg,
-            "Token lifetime": f"{record.access_token_lifetime.total_seconds():.0f} s",
-            "Offline access": "allowed" if record.allow_offline_access else "no",
-            "Consent": "skipped for first-party apps" if record.skip_consent else "always asked",
-            "RBAC": "on" if record.enforce_rbac else "off",
-            "User access": record.user_access,
-            "Used by": used_by,
-        }
-    )
+    output.fields(api_document.lines(record) | {"Used by": used_by})
 
 
 @api.command("change")
 @click.argument("identifier", metavar="ID")
-@click.option("--name", help="What people read.")
 @click.option(
     "--add-scope", "added", multiple=True, metavar="SCOPE[=WORDS]", help="A new scope, or new words for one."
 )
 @click.option(
     "--remove-scope", "removed", multiple=True, metavar="SCOPE", help="A scope that nobody has any more."
 )
-@default_option
-@alg_option
-@lifetime_option
-@offline_option
-@consent_option
-@rbac_option
-@access_option
+@settings
 @administration
 async def change(
     services: Services,
+    /,
     *,
     identifier: str,
-    name: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
-    default_scope: tuple[str, ...],
-    signing_alg: Any,
-    token_lifetime: timedelta | None,
-    offline_access: bool | None,
-    skip_consent: bool | None,
-    rbac: bool | None,
-    user_access: Any,
+    **options: Any,
 ) -> None:
     """Change an API. What is not named stays; the running server follows within a second."""
     before = await apis.find(services, identifier)
     changes = apis.ApiChanges(
-        name=name,
-        add_scopes=tuple(map(arguments.scope, added)),
-        remove_scopes=arguments.words(removed),
-        default_scope=arguments.words(default_scope) or None,
-        signing_alg=signing_alg,
-        access_token_lifetime=token_lifetime,
-        allow_offline_access=offline_access,
-        skip_consent=skip_consent,
-        enforce_rbac=rbac,
-        user_access=user_access,
+        add_scopes=tuple(map(arguments.scope, added)), remove_scopes=arguments.words(removed), **said(options)
     )
     after = await apis.change(services, identifier, changes)
     output.done(f"{'Unchanged' if after == before else 'Changed'}: {identifier}.")
@@ -188,18 +163,3 @@ async def delete(services: Services, *, identifier: str) -> None:
     """Delete an API that no app, role or person uses any more."""
     await apis.delete(services, identifier)
     output.done(f"Deleted the API {identifier}.")
-
-
-def _document(record: Api) -> dict[str, Any]:
-    return {
-        "identifier": record.identifier,
-        "name": record.name,
-        "scopes": [{"value": scope.value, "description": scope.description} for scope in record.scopes],
-        "default_scope": record.default_scope,
-        "signing_alg": record.signing_alg,
-        "access_token_lifetime_s": int(record.access_token_lifetime.total_seconds()),
-        "allow_offline_access": record.allow_offline_access,
-        "skip_consent": record.skip_consent,
-        "enforce_rbac": record.enforce_rbac,
-        "user_access": record.user_access,
-    }

@@ -67,7 +67,7 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
         return INACTIVE
     return introspection.of_refresh_token(
         found,
-        subject=authorization.user.user_id,
+        subject=services.subjects.of(authorization.user, caller),
         scope=authorization.scope,
         expires_at=expires_at,
         issuer=services.settings.issuer,

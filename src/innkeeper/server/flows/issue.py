@@ -91,7 +91,7 @@ def _signed_access_token(prepared: Prepared, services: Services) -> str:
     authorization = prepared.authorization
     name = base64url.encode(services.entropy.random(16))
     facts = access_token.Facts(
-        subject=_subject(authorization),
+        subject=_subject(authorization, services),
         issuer=services.settings.issuer,
         userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
         jti=access_token.jti_of(authorization.grant_id, authorization.client.epoch, name),
@@ -115,11 +115,14 @@ def _new_opaque(
         client_id=authorization.client.client_id,
         client_epoch=authorization.client.epoch,
         api=None if api is None else api.identifier,
-        subject=_subject(authorization),
+        subject=_subject(authorization, services),
         scope=tuple(authorization.scope),
         issued_at=now,
         expires_at=expires_at,
-        claims={} if permissions is None else {"permissions": permissions},
+        claims={
+            **authorization.access_token_claims,
+            **({} if permissions is None else {"permissions": permissions}),
+        },
     )
 
 
@@ -133,19 +136,29 @@ def _permissions(authorization: Authorization, services: Services) -> tuple[str,
     return tuple(held)
 
 
-def _subject(authorization: Authorization) -> str:
-    """A client that acts for itself is its own subject (RFC 9068 §2.2); Auth0's libraries know it by its ending."""
-    api, client_id = authorization.api, authorization.client.client_id
-    if authorization.user is not None:
-        return authorization.user.user_id
-    return f"{client_id}@clients" if api is not None and api.token_profile == "auth0" else client_id
-
-
 def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token: str) -> str:
     assert prepared.id_signer is not None
     lifetime = timedelta(seconds=services.settings.lifetimes.id_token_s)
     return prepared.id_signer.sign(
         id_token.claims(
-            prepared.authorization, issuer=issuer, access_token=token, lifetime=lifetime, now=prepared.now
+            prepared.authorization,
+            subject=_subject(prepared.authorization, services),
+            issuer=issuer,
+            access_token=token,
+            lifetime=lifetime,
+            now=prepared.now,
         )
+    )
+
+
+def _subject(authorization: Authorization, services: Services) -> str:
+    """The person as this client knows them; a client that acts for itself is its own subject (RFC 9068 §2.2)."""
+    api, client = authorization.api, authorization.client
+    if authorization.user is not None:
+        return services.subjects.of(authorization.user, client)
+    # Auth0's libraries know a machine by this ending.
+    return (
+        f"{client.client_id}@clients"
+        if api is not None and api.token_profile == "auth0"
+        else client.client_id
     )

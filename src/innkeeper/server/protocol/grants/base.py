@@ -60,6 +60,15 @@ class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
     idle: timedelta
 
 
+class OpenGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition of an authorization that is complete at once: the grant and every token that leaves with it.
+
+    The flow draws the grant's id; `epochs` are what the decision stands on.
+    """
+
+    epochs: Epochs
+
+
 class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     """The right client presented the code wrongly: it must never work (RFC 9700 §4.5, PK-10)."""
 
@@ -67,7 +76,7 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | RotateFamily
+Consumption = Nothing | RedeemCode | RotateFamily | OpenGrant
 """What success changes."""
 
 

@@ -76,11 +76,34 @@ def typ_of(authorization: Authorization) -> str:
     return AUTH0_TYP if _is_auth0(authorization) else TYP
 
 
-def claims(authorization: Authorization, facts: Facts) -> AccessTokenClaims | Auth0Claims:
-    """For the API of the authorization; with `openid`, userinfo is an audience too (R-AT5)."""
+def claims(authorization: Authorization, facts: Facts) -> AccessTokenClaims | Auth0Claims | Mapping[str, Any]:
+    """In the profile of the authorization's API, with what a hook adds, which takes nobody's place."""
+    standard = _auth0(authorization, facts) if _is_auth0(authorization) else _rfc9068(authorization, facts)
+    if not authorization.access_token_claims:
+        return standard
+    return {**authorization.access_token_claims, **msgspec.to_builtins(standard)}
+
+
+def _auth0(authorization: Authorization, facts: Facts) -> Auth0Claims:
+    client_id = authorization.client.client_id
+    return Auth0Claims(**_common(authorization, facts), azp=client_id, gty=_GTY.get(facts.grant_type))
+
+
+def _rfc9068(authorization: Authorization, facts: Facts) -> AccessTokenClaims:
+    authentication = authorization.authentication
+    return AccessTokenClaims(
+        **_common(authorization, facts),
+        client_id=authorization.client.client_id,
+        auth_time=None if authentication is None else int(authentication.auth_time.timestamp()),
+        acr=None if authentication is None else authentication.acr,
+    )
+
+
+def _common(authorization: Authorization, facts: Facts) -> dict[str, Any]:
+    """With `openid`, userinfo is an audience too (R-AT5)."""
     assert authorization.api is not None
     issued_at = int(facts.now.timestamp())
-    common: dict[str, Any] = {
+    return {
         "iss": facts.issuer,
         "sub": facts.subject,
         "aud": audience_of(authorization.api.identifier, authorization.scope, facts.userinfo_endpoint),
@@ -90,15 +113,6 @@ def claims(authorization: Authorization, facts: Facts) -> AccessTokenClaims | Au
         "scope": str(authorization.scope),
         "permissions": facts.permissions,
     }
-    client_id, authentication = authorization.client.client_id, authorization.authentication
-    if _is_auth0(authorization):
-        return Auth0Claims(**common, azp=client_id, gty=_GTY.get(facts.grant_type))
-    return AccessTokenClaims(
-        **common,
-        client_id=client_id,
-        auth_time=None if authentication is None else int(authentication.auth_time.timestamp()),
-        acr=None if authentication is None else authentication.acr,
-    )
 
 
 def said_by(

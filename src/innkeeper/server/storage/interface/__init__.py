@@ -8,7 +8,14 @@ caller does not cancel its transition.
 """
 
 from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
-from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.catalogue import (
+    Apis,
+    Clients,
+    Directories,
+    Registry,
+    Roles,
+    SigningKeys,
+)
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
@@ -18,6 +25,7 @@ __all__ = [
     "Clients",
     "Codes",
     "Consents",
+    "Directories",
     "Grants",
     "Links",
     "RefreshFamilies",

@@ -11,6 +11,7 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.directory import Directory
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.one_time_link import OneTimeLink
@@ -42,6 +43,7 @@ class Codec(Generic[R]):
 CLIENT: Final = Codec(Client)
 API: Final = Codec(Api)
 ROLE: Final = Codec(Role)
+DIRECTORY: Final = Codec(Directory)
 SIGNING_KEY: Final = Codec(SigningKeyRecord)
 USER: Final = Codec(User)
 PASSWORD: Final = Codec(PasswordCredential)

@@ -53,7 +53,12 @@ def of_access_token(
 
 def of_id_token(authorization: Authorization, token: str | None = "t") -> dict[str, Any]:
     return id_token.claims(
-        authorization, issuer=ISSUER, access_token=token, lifetime=timedelta(hours=1), now=START
+        authorization,
+        subject="ik|erin",
+        issuer=ISSUER,
+        access_token=token,
+        lifetime=timedelta(hours=1),
+        now=START,
     )
 
 
