@@ -363,6 +363,21 @@ async def test_IN_04_two_levels_never_undo_each_other(
 
 
 @EVERY_FORM
+async def test_IN_04_a_session_takes_the_tokens_along_that_are_bound_to_it(world: World, form: str) -> None:
+    await set_api(world, **FORMS[form])
+    bound = (await signed_in(world, scope="openid read:timesheets"))["access_token"]
+    of_mona = (await signed_in(world, username="mona", scope="openid read:timesheets"))["access_token"]
+    lasting = (await signed_in(world))["access_token"]
+    for session in [
+        row.session for row in tables(world).sessions.values() if row.session.user_id == "ik|erin"
+    ]:
+        await world.services.store.sessions.end(session.key, events=())
+    assert not await is_live(world, bound)
+    assert await is_live(world, of_mona)
+    assert await is_live(world, lasting)
+
+
+@EVERY_FORM
 async def test_IN_04_an_app_that_is_enabled_again_does_not_wake_its_tokens(world: World, form: str) -> None:
     await set_api(world, **FORMS[form])
     held = {"web": await by_code(world), "cron": await by_itself(world)}

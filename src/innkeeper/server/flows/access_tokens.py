@@ -42,16 +42,16 @@ async def presented(token: str, services: Services, now: datetime) -> PresentedT
     """The token, whatever its form. Raises `TokenRefused` for what is none of ours, or over."""
     key = key_of(OPAQUE_PREFIX, token)
     if key is None:
-        return await _jwt(_verified(token, services, now), services)
+        return await _jwt(_verified(token, services, now), services, now)
     found = await services.store.access_tokens.opaque_standing(key)
     if found is None:
         raise TokenRefused("unknown", "no such token")
     if now >= found.token.expires_at:
         raise TokenRefused("expired", "its time is over")
-    return _opaque(found, services)
+    return _opaque(found, services, now)
 
 
-def _opaque(found: OpaqueStanding, services: Services) -> PresentedToken:
+def _opaque(found: OpaqueStanding, services: Services, now: datetime) -> PresentedToken:
     token, standing = found.token, found.standing
     grant = standing.grant if isinstance(standing, GrantStanding) else None
     endpoint = userinfo_endpoint(services.settings.issuer)
@@ -64,13 +64,14 @@ def _opaque(found: OpaqueStanding, services: Services) -> PresentedToken:
         claims=said,
         grant=grant,
         user=standing.user if isinstance(standing, GrantStanding) else None,
-        is_live=_is_live(standing, token.client_epoch, token.issued_at) and _has_api(token.api, services),
+        is_live=_has_api(token.api, services)
+        and _is_live(standing, token.client_epoch, token.issued_at, now),
         denial=token.key,
         expires_at=token.expires_at,
     )
 
 
-async def _jwt(claims: jwt.Claims, services: Services) -> PresentedToken:
+async def _jwt(claims: jwt.Claims, services: Services, now: datetime) -> PresentedToken:
     client_id, grant_id = ClientId(access_token.client_of(claims)), access_token.grant_of(claims)
     denial = denial_key(claims.jti or "", int(claims.exp.timestamp()))
     standing: GrantStanding | ClientStanding | None
@@ -88,18 +89,21 @@ async def _jwt(claims: jwt.Claims, services: Services) -> PresentedToken:
         claims=claims,
         grant=None if of_person is None else of_person.grant,
         user=None if of_person is None else of_person.user,
-        is_live=is_known and _is_live(standing, access_token.client_epoch_of(claims), claims.iat),
+        is_live=is_known and _is_live(standing, access_token.client_epoch_of(claims), claims.iat, now),
         denial=denial,
         expires_at=claims.exp,
     )
 
 
 def _is_live(
-    standing: GrantStanding | ClientStanding | None, client_epoch: int | None, issued_at: datetime | None
+    standing: GrantStanding | ClientStanding | None,
+    client_epoch: int | None,
+    issued_at: datetime | None,
+    now: datetime,
 ) -> bool:
     if isinstance(standing, ClientStanding):
         return is_client_token_live(standing, client_epoch, issued_at)
-    return is_live(standing)
+    return is_live(standing, now)
 
 
 def _has_api(api: ApiIdentifier | None, services: Services) -> bool:

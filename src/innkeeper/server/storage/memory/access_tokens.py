@@ -80,5 +80,6 @@ def grant_standing(tables: Tables, grant_id: GrantId, token: HandleKey | None) -
         user=tables.users.get(grant.user_id),
         client_epoch=client.epoch if client is not None and client.is_enabled else None,
         consent_epoch=tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+        session_ends_at=tables.session_ends_at(grant.bound_to),
         is_denied=token in tables.denied_tokens,
     )

@@ -7,6 +7,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.memory.access_tokens import MemoryAccessTokens
+from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
@@ -46,6 +47,7 @@ class MemoryStore:
         self.access_tokens: interface.AccessTokens = MemoryAccessTokens(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
         self.links: interface.Links = MemoryLinks(tables)
+        self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
 
     @property
     def counters(self) -> Counters:

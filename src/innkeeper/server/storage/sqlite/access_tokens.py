@@ -25,7 +25,8 @@ ON CONFLICT (token_key) DO NOTHING
 EXISTS: Final = "SELECT 1 FROM access_tokens WHERE token_key = ?1"
 OPAQUE_STANDING: Final = """
 SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
-       t.record, c.tokens_not_before
+    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid),
+    t.record, c.tokens_not_before
 FROM access_tokens t
 LEFT JOIN grants g ON g.grant_id = t.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
@@ -59,9 +60,9 @@ class SqliteAccessTokens:
         row = self._reader.row(OPAQUE_STANDING, (key,))
         if row is None:
             return None
-        token = ACCESS_TOKEN.decode(row[6])
+        token = ACCESS_TOKEN.decode(row[7])
         if token.grant_id is None:
-            return OpaqueStanding(token=token, standing=_client_standing(row[3], row[7], row[5]))
+            return OpaqueStanding(token=token, standing=_client_standing(row[3], row[8], row[5]))
         return None if row[0] is None else OpaqueStanding(token=token, standing=standing_of(row))
 
     async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:

@@ -25,7 +25,8 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
+    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid)
 FROM grants g
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN clients c ON c.client_id = g.client_id AND c.is_enabled = 1
@@ -89,11 +90,16 @@ def _revoke(
 
 
 def standing_of(row: Row) -> GrantStanding:
-    """From the first six columns of `STANDING`."""
+    """From the first seven columns of `STANDING`."""
     grant = GRANT.decode(row[0])
     if row[1] is not None:
         grant = replace(grant, revoked_at=from_us(row[1]))
     user = USER.decode(row[2]) if row[2] is not None else None
     return GrantStanding(
-        grant=grant, user=user, client_epoch=row[3], consent_epoch=row[4], is_denied=bool(row[5])
+        grant=grant,
+        user=user,
+        client_epoch=row[3],
+        consent_epoch=row[4],
+        session_ends_at=None if row[6] is None else from_us(row[6]),
+        is_denied=bool(row[5]),
     )
