@@ -1,5 +1,6 @@
 """Tokens from an authorization: what is stored is prepared before the transition, what is signed comes after it."""
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 
 import msgspec
@@ -43,18 +44,27 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    authorization: Authorization, services: Services, now: datetime, *, grant_type: str = ""
+    authorization: Authorization,
+    services: Services,
+    now: datetime,
+    *,
+    grant_type: str = "",
+    wanted: Container[str] = ("token", "id_token"),
 ) -> Prepared:
-    """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2)."""
+    """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2).
+
+    `wanted` is what leaves: at the token endpoint everything, at the authorization endpoint its response type.
+    """
     api, client = authorization.api, authorization.client
     # A person's token without a grant could not be ended.
     assert authorization.user is None or authorization.grant_id is not None
     text, record, signer = None, None, None
-    if api is None or api.token_format == "opaque":
-        text, record = _new_opaque(authorization, services, now)
-    else:
-        signer = services.keys.signer(api.signing_alg, access_token.typ_of(authorization), now)
-    has_id_token = authorization.user is not None and "openid" in authorization.scope
+    if "token" in wanted:
+        if api is None or api.token_format == "opaque":
+            text, record = _new_opaque(authorization, services, now)
+        else:
+            signer = services.keys.signer(api.signing_alg, access_token.typ_of(authorization), now)
+    has_id_token = authorization.user is not None and "openid" in authorization.scope and "id_token" in wanted
     refresh_text, family = None, None
     if authorization.begins_family:
         refresh_text, family = new_family(authorization, services, now)
@@ -84,6 +94,26 @@ def finish(prepared: Prepared, services: Services, refresh_token: str | None = N
         id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),
         refresh_token=refresh_token or prepared.refresh_text,
     )
+
+
+def front_channel(prepared: Prepared, services: Services, code: str | None) -> list[tuple[str, str]]:
+    """What leaves the authorization endpoint beside `code` (OIDC Core §3.2.2.5, §3.3.2.5)."""
+    authorization, issuer = prepared.authorization, services.settings.issuer
+    parameters: list[tuple[str, str]] = []
+    token = prepared.opaque_text
+    if prepared.access_signer is not None:
+        token = _signed_access_token(prepared, services)
+    if token is not None:
+        seconds = int(authorization.access_token_lifetime.total_seconds())
+        parameters = [
+            ("access_token", token),
+            ("token_type", "Bearer"),
+            ("expires_in", str(seconds)),
+            ("scope", str(authorization.scope)),
+        ]
+    if prepared.id_signer is not None:
+        parameters.append(("id_token", _signed_id_token(prepared, services, issuer, token, code)))
+    return parameters
 
 
 def _signed_access_token(prepared: Prepared, services: Services) -> str:
@@ -136,7 +166,9 @@ def _permissions(authorization: Authorization, services: Services) -> tuple[str,
     return tuple(held)
 
 
-def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token: str) -> str:
+def _signed_id_token(
+    prepared: Prepared, services: Services, issuer: str, token: str | None, code: str | None = None
+) -> str:
     assert prepared.id_signer is not None
     lifetime = timedelta(seconds=services.settings.lifetimes.id_token_s)
     return prepared.id_signer.sign(
@@ -145,6 +177,7 @@ def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token:
             subject=_subject(prepared.authorization, services),
             issuer=issuer,
             access_token=token,
+            code=code,
             lifetime=lifetime,
             now=prepared.now,
         )
