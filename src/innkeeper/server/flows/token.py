@@ -14,6 +14,7 @@ from innkeeper.oauth.errors import (
 )
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import hooks, issue
+from innkeeper.server.flows.access_tokens import tokens_of
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -40,6 +41,7 @@ from innkeeper.server.protocol.grants.base import (
     Nothing,
     PasswordOf,
     Refusal,
+    TokensByText,
 )
 from innkeeper.server.storage.outcomes import Burnt
 
@@ -124,6 +126,8 @@ async def _read(lookup: Lookup, client: Client, request: ClientRequest, services
             return await presented(text, services)
         case PasswordOf():
             return await person_with(lookup, client, request, services)
+        case TokensByText():
+            return await tokens_of(lookup, services)
         case _:
             return None
 

@@ -6,11 +6,13 @@ from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.grants.client_credentials import ClientCredentials
 from innkeeper.server.protocol.grants.password import PasswordGrant, PasswordRealmGrant
 from innkeeper.server.protocol.grants.refresh_token import RefreshTokenGrant
+from innkeeper.server.protocol.grants.token_exchange import TokenExchange
 
 GRANTS: tuple[GrantType, ...] = (
     AuthorizationCodeGrant(),
     RefreshTokenGrant(),
     ClientCredentials(),
+    TokenExchange(),
 )
 
 PASSWORD_GRANTS: tuple[GrantType, ...] = (
