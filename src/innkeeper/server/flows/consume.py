@@ -13,6 +13,7 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.events import (
     CodeRedeemed,
     CodeReplayed,
+    DeviceRedeemed,
     Event,
     RefreshAhead,
     RefreshOverlapped,
@@ -21,8 +22,8 @@ from innkeeper.server.model.events import (
     TokenIssued,
 )
 from innkeeper.server.model.identifiers import Attempt
-from innkeeper.server.protocol.grants import authorization_code, refresh_token
-from innkeeper.server.protocol.grants.base import Consumption, Nothing, RedeemCode, RotateFamily
+from innkeeper.server.protocol.grants import authorization_code, device_code, refresh_token
+from innkeeper.server.protocol.grants.base import Consumption, Nothing, RedeemCode, RedeemDevice, RotateFamily
 from innkeeper.server.storage.outcomes import (
     Gone,
     Overlapped,
@@ -81,6 +82,8 @@ async def commit(
             return await _redeem(consumption, prepared, teller, attempt, services)
         case RotateFamily():
             return await _rotate(consumption, prepared, teller, attempt, services)
+        case RedeemDevice():
+            return await _redeem_device(consumption, prepared, teller, attempt, services)
         case _:
             assert_never(consumption)
 
@@ -150,6 +153,32 @@ async def _rotate(
             raise InvalidGrant(refresh_token.REFUSED, detail="used before: the grant is revoked")
         case Gone():
             raise InvalidGrant(refresh_token.REFUSED, detail="expired, or its grant is revoked")
+        case _:
+            assert_never(outcome)
+
+
+async def _redeem_device(
+    redemption: RedeemDevice, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    scope = str(prepared.authorization.scope)
+    redeemed = DeviceRedeemed(**teller.common, grant_id=redemption.grant_id, scope=scope)
+    outcome = await services.store.device_codes.redeem(
+        redemption.key,
+        attempt=attempt,
+        now=prepared.now,
+        epochs=redemption.epochs,
+        access_token=prepared.opaque,
+        family=prepared.family,
+        events=[redeemed],
+    )
+    match outcome:
+        case Redeemed():
+            return Committed(event=redeemed)
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case Gone():
+            raise InvalidGrant(device_code.REFUSED, detail="used before, expired, or its grant is revoked")
         case _:
             assert_never(outcome)
 

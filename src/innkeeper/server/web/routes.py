@@ -4,7 +4,7 @@ from typing import Final
 
 from innkeeper.server.web.http import Endpoint
 from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
-from innkeeper.server.web.wire import authorize, health, metadata, revoke, token, userinfo
+from innkeeper.server.web.wire import authorize, device, health, metadata, revoke, token, userinfo
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -16,6 +16,8 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("OPTIONS", "/.well-known/jwks.json"): metadata.options,
     ("POST", "/oauth/token"): token.token,
     ("OPTIONS", "/oauth/token"): token.options,
+    ("POST", "/oauth/device/code"): device.device_code,
+    ("OPTIONS", "/oauth/device/code"): device.options,
     ("POST", "/oauth/revoke"): revoke.revoke,
     ("OPTIONS", "/oauth/revoke"): revoke.options,
     ("GET", "/userinfo"): userinfo.userinfo,

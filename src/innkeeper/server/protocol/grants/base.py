@@ -15,11 +15,12 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
-from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant
+from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -38,7 +39,13 @@ class FamilyByHandle(msgspec.Struct, frozen=True):
     text: str
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle
+class DeviceByHandle(msgspec.Struct, frozen=True):
+    """Read a waiting device, with grant and person once it is approved. `key`: as for a code."""
+
+    key: HandleKey | None
+
+
+Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +67,20 @@ class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
     idle: timedelta
 
 
+class RedeemDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition that turns an approved device code into tokens."""
+
+    key: HandleKey
+    grant_id: GrantId
+    epochs: Epochs
+
+
+class PollDevice(msgspec.Struct, frozen=True):
+    """Nobody has answered: the transition says whether the device asked too soon or too late (RFC 8628 §3.5)."""
+
+    key: HandleKey
+
+
 class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     """The right client presented the code wrongly: it must never work (RFC 9700 §4.5, PK-10)."""
 
@@ -67,7 +88,7 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | RotateFamily
+Consumption = Nothing | RedeemCode | RotateFamily | RedeemDevice
 """What success changes."""
 
 
@@ -78,7 +99,7 @@ class PresentedFamily(msgspec.Struct, frozen=True, kw_only=True):
     found: FamilyAndGrant
 
 
-Evidence = CodeAndGrant | PresentedFamily | None
+Evidence = CodeAndGrant | PresentedFamily | DeviceAuthorization | DeviceAndGrant | None
 """What the lookup found."""
 
 
@@ -86,7 +107,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The error to answer, and what it changes: committed before the answer leaves."""
 
     error: OAuthError
-    consumption: Nothing | BurnCode = Nothing()
+    consumption: Nothing | BurnCode | PollDevice = Nothing()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

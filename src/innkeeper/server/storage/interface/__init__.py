@@ -9,6 +9,7 @@ caller does not cancel its transition.
 
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
@@ -17,6 +18,7 @@ __all__ = [
     "Clients",
     "Codes",
     "Consents",
+    "DeviceCodes",
     "Grants",
     "Links",
     "RefreshFamilies",

@@ -6,6 +6,7 @@ from typing import Protocol
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
 
@@ -24,6 +25,7 @@ class Store(Protocol):
     codes: Codes
     grants: Grants
     refresh_families: RefreshFamilies
+    device_codes: DeviceCodes
     links: Links
 
     async def instance(self) -> Instance | None: ...

@@ -9,6 +9,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
+from innkeeper.server.storage.memory.devices import MemoryDeviceCodes
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
 from innkeeper.server.storage.memory.purge import purge
@@ -41,6 +42,7 @@ class MemoryStore:
         self.codes: interface.Codes = MemoryCodes(tables)
         self.grants: interface.Grants = MemoryGrants(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
+        self.device_codes: interface.DeviceCodes = MemoryDeviceCodes(tables)
         self.links: interface.Links = MemoryLinks(tables)
 
     @property
