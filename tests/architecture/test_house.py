@@ -46,7 +46,8 @@ def files_of_the_repository() -> Iterator[Path]:
     """Every file that could be committed; works without git."""
     for folder, folders, names in ROOT.walk() if hasattr(ROOT, "walk") else walk(ROOT):
         folders[:] = [name for name in folders if name not in LEFT_OUT and not is_private(name)]
-        yield from (Path(folder, name) for name in names if Path(name).suffix in TEXTS)
+        # In a linked worktree `.git` is a file that names the main one.
+        yield from (Path(folder, name) for name in names if Path(name).suffix in TEXTS and name != ".git")
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -291,7 +291,7 @@ async def test_RT_14_no_other_token_is_a_refresh_token(world: World, kind: str) 
 
 async def test_RT_17_an_app_cannot_turn_public_and_keep_its_tokens(world: World) -> None:
     with pytest.raises(Refused):
-        await clients.change(world.services, "web", clients.ClientChanges(auth_method="none"))
+        await clients.change(world.services, "web", clients.ClientChanges(token_endpoint_auth_method="none"))
     token = await a_refresh_token(world)
     with no_row(world):
         form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "web"}

@@ -59,7 +59,13 @@ class Claims(Mapping[str, Any]):
 
 
 def check(
-    raw: dict[str, Any], *, now: datetime, issuer: str, audience: str | None, leeway: timedelta
+    raw: dict[str, Any],
+    *,
+    now: datetime,
+    issuer: str,
+    audience: str | None,
+    leeway: timedelta,
+    may_be_expired: bool = False,
 ) -> Claims:
     """The claims, or TokenRefused. Types come first: a comparison with the wrong type decides nothing."""
     for name in ("jti", "client_id", "scope"):
@@ -70,7 +76,7 @@ def check(
         raise TokenRefused("issuer", "iss is not the expected issuer")
     if audience is not None and audience not in claims.aud:
         raise TokenRefused("audience", "aud does not name this audience")
-    if now - leeway >= claims.exp:
+    if now - leeway >= claims.exp and not may_be_expired:
         raise TokenRefused("expired", "exp has passed")
     for name in ("nbf", "iat"):
         if name in raw and _instant(raw, name) > now + leeway:

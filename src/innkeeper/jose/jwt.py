@@ -55,11 +55,14 @@ def verify(
     issuer: str,
     audience: str | None,
     leeway: timedelta = timedelta(0),
+    may_be_expired: bool = False,
 ) -> Claims:
     """The claims of a token that this issuer made for this audience, or TokenRefused.
 
     `algorithms` comes from configuration, never from the token. `audience=None` is for callers that decide on
-    `Claims.aud` themselves. ValueError when `algorithms` allows something that can never be safe here.
+    `Claims.aud` themselves. `may_be_expired` is for hints, which prove who was meant and open nothing (OIDC
+    Core §3.1.2.1): `exp` must be there and sound, and may have passed. ValueError when `algorithms` allows
+    something that can never be safe here.
     """
     if not algorithms or not VERIFICATION_ALGORITHMS.issuperset(algorithms):
         raise ValueError("only asymmetric signature algorithms can be allowed")
@@ -67,7 +70,14 @@ def verify(
     header = _object(header_bytes, "header")
     key = _key(header, keys, algorithms, typ)
     _check_signature(token.rpartition(".")[0].encode("ascii"), signature, key, header["alg"])
-    return claims.check(_object(payload, "payload"), now=now, issuer=issuer, audience=audience, leeway=leeway)
+    return claims.check(
+        _object(payload, "payload"),
+        now=now,
+        issuer=issuer,
+        audience=audience,
+        leeway=leeway,
+        may_be_expired=may_be_expired,
+    )
 
 
 def _parts(token: str) -> tuple[bytes, bytes, bytes]:

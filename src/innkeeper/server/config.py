@@ -90,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_in: SignInLimits = SignInLimits()
     device: DeviceCodes = DeviceCodes()
     legacy: LegacyFlows = LegacyFlows()
+    hooks: str | None = None
     dev: bool = False
 
     @property

@@ -14,12 +14,14 @@ from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.directory import Directory
 from innkeeper.server.model.events import CodeBurnt, CodeIssued, CodeRedeemed, CodeReplayed, RecordChanged
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import (
     ApiIdentifier,
     Attempt,
     ClientId,
+    DirectoryName,
     GrantId,
     HandleKey,
     KeyId,
@@ -89,6 +91,11 @@ def an_api(identifier: str = TIMESHEETS, **values: Any) -> Api:
 def a_role(name: str = "Employee", **values: Any) -> Role:
     permission = Permission(api=TIMESHEETS, scope="read:timesheets")
     return Role(name=name, **{"permissions": (permission,), **values})
+
+
+def a_directory(name: str = "contractors", **values: Any) -> Directory:
+    defaults: dict[str, Any] = {"label": "Contractors", "email_domains": ("contractor.test",)}
+    return Directory(name=DirectoryName(name), **{**defaults, **values})
 
 
 def a_signing_key(kid: str = "k1", **values: Any) -> SigningKeyRecord:

@@ -25,6 +25,7 @@ from tests.contract.store.builders import (
     World,
     a_change,
     a_client,
+    a_directory,
     a_key,
     a_link,
     a_password,
@@ -97,12 +98,20 @@ class History:
             epoch=self.small(),
             is_enabled=self.random.random() < 0.95,
         )
+        directory = a_directory(
+            self.pick(["contractors", "partners"]),
+            revision=self.small(),
+            email_domains=(self.pick(["contractor.test", "partner.test"]),),
+        )
         steps: list[Step] = [
             lambda s: s.clients.create(client, events=EVENTS),
             lambda s: s.clients.create(client, events=EVENTS),
             lambda s: s.clients.replace(client, events=EVENTS),
             lambda s: s.clients.delete(client.client_id, events=EVENTS),
             lambda s: s.clients.with_origin("http://localhost:3000"),
+            lambda s: s.directories.create(directory, events=EVENTS),
+            lambda s: s.directories.replace(directory, events=EVENTS),
+            lambda s: s.directories.delete(directory.name, events=EVENTS),
             lambda s: s.registry.changes_since(0),
         ]
         return self.pick(steps)

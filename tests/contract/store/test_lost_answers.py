@@ -18,6 +18,7 @@ from tests.contract.store.builders import (
     World,
     a_change,
     a_client,
+    a_directory,
     a_link,
     a_password,
     a_role,
@@ -79,6 +80,25 @@ async def replace_user(world: World) -> Any:
     return await world.store.users.replace(renamed, identifiers=("erin",), events=EVENTS)
 
 
+async def replace_directory(world: World) -> Any:
+    await world.store.directories.create(a_directory(), events=())
+    world.store.lose_next_answer()
+    return await world.store.directories.replace(a_directory(label="new"), events=EVENTS)
+
+
+async def delete_directory(world: World) -> Any:
+    await world.store.directories.create(a_directory(), events=())
+    world.store.lose_next_answer()
+    return await world.store.directories.delete(a_directory().name, events=EVENTS)
+
+
+async def create_in_directory(world: World) -> Any:
+    await world.store.directories.create(a_directory(), events=())
+    world.store.lose_next_answer()
+    carl = a_user("sub-carl", directory=a_directory().name)
+    return await world.store.users.create(carl, identifiers=("carl",), password=None, events=EVENTS)
+
+
 async def put_keys(world: World) -> Any:
     return await world.store.signing_keys.put([a_signing_key()], expected=[], events=EVENTS)
 
@@ -116,6 +136,10 @@ TRANSITIONS: dict[str, Transition] = {
     "replacing an API": lambda w: w.store.apis.replace(replace(an_api(), name="new"), events=EVENTS),
     "deleting an API": lambda w: w.store.apis.delete(TIMESHEETS, events=EVENTS),
     "creating a role": lambda w: w.store.roles.create(a_role(), events=EVENTS),
+    "creating a directory": lambda w: w.store.directories.create(a_directory(), events=EVENTS),
+    "replacing a directory": replace_directory,
+    "deleting a directory": delete_directory,
+    "creating a person in a directory": create_in_directory,
     "putting signing keys": put_keys,
     "creating a person": create_user,
     "replacing a person": replace_user,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.throttle import AttemptLimit
+from innkeeper.server.storage.outcomes import Done, Missing
 from tests.contract.store.builders import (
     HOUR,
     NOW,
@@ -18,6 +19,7 @@ from tests.contract.store.builders import (
     AnyStore,
     a_change,
     a_client,
+    a_directory,
     a_link,
     a_password,
     a_role,
@@ -140,6 +142,47 @@ async def test_an_api_is_created_changed_and_deleted_once(rivals: Rivals) -> Non
     assert await rivals.tally(create) == one("Done", "Conflict")
     assert await rivals.tally(change) == one("Done", "Conflict")
     assert await rivals.tally(delete) == one("Done", "Missing")
+
+
+async def test_a_directory_is_created_changed_and_deleted_once(rivals: Rivals) -> None:
+    async def create(store: AnyStore, number: int) -> Any:
+        return await store.directories.create(a_directory(label=str(number)), events=())
+
+    async def change(store: AnyStore, number: int) -> Any:
+        return await store.directories.replace(a_directory(label=f"again {number}"), events=())
+
+    async def delete(store: AnyStore, number: int) -> Any:
+        return await store.directories.delete(a_directory().name, events=())
+
+    assert await rivals.tally(create) == one("Done", "Conflict")
+    assert await rivals.tally(change) == one("Done", "Conflict")
+    assert await rivals.tally(delete) == one("Done", "Missing")
+
+
+async def test_an_email_domain_goes_to_one_of_the_directories_that_want_it(rivals: Rivals) -> None:
+    async def create(store: AnyStore, number: int) -> Any:
+        return await store.directories.create(a_directory(f"d{number}"), events=())
+
+    assert await rivals.tally(create) == one("Done", "Conflict")
+    assert len((await rivals.world.store.registry.snapshot()).directories) == 1
+
+
+async def test_nobody_is_left_in_a_directory_that_is_deleted_meanwhile(rivals: Rivals) -> None:
+    await rivals.world.store.directories.create(a_directory(), events=())
+
+    async def enter_or_delete(store: AnyStore, number: int) -> Any:
+        if number == 7:
+            return await store.directories.delete(a_directory().name, events=())
+        user = a_user(f"sub-{number}", directory=a_directory().name)
+        return await store.users.create(user, identifiers=(f"n{number}",), password=None, events=())
+
+    outcomes = await rivals.race(enter_or_delete)
+    entered = [outcome for number, outcome in enumerate(outcomes) if number != 7]
+    is_deleted = outcomes[7] == Done()
+    assert all(outcome == Missing() for outcome in entered) if is_deleted else Done() in entered
+    people = [user for user in await rivals.world.store.users.list() if user.directory == "contractors"]
+    assert bool(people) != is_deleted
+    assert (await rivals.world.store.directories.get(a_directory().name) is None) == is_deleted
 
 
 async def test_a_role_is_created_changed_and_deleted_once(rivals: Rivals) -> None:
@@ -306,3 +349,16 @@ async def test_an_instance_has_one_owner(rivals: Rivals) -> None:
 
     answers = await rivals.race(claim)
     assert len({answer.issuer for answer in answers}) == 1
+
+
+async def test_an_instance_gets_one_key(rivals: Rivals) -> None:
+    unclaimed = Instance(issuer="https://one.test", master_check=b"", created_at=NOW)
+
+    async def draw(store: AnyStore, number: int) -> Any:
+        ours = await store.claim_instance(unclaimed)
+        return await store.replace_instance(
+            replace(ours, pairwise_key=bytes([number + 1])), expected=unclaimed
+        )
+
+    answers = await rivals.race(draw)
+    assert len({answer.pairwise_key for answer in answers}) == 1 and answers[0].pairwise_key

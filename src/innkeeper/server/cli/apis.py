@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final, get_args
 
 import click
 
 from innkeeper.server.cli import arguments, output
+from innkeeper.server.cli.arguments import Command
 from innkeeper.server.cli.workspace import administration, json_option
 from innkeeper.server.flows.administer import apis
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api
+from innkeeper.server.model.client import SigningAlgorithm
 from innkeeper.server.model.identifiers import ApiIdentifier
 
-alg_option = click.option(
-    "--signing-alg", type=click.Choice(["ES256", "RS256"]), help="Of its access tokens."
+SETTINGS: Final = (
+    click.option("--name", help="What people read. Default: ID."),
+    click.option("--default-scope", multiple=True, help="When a request names none."),
+    click.option(
+        "--signing-alg", type=click.Choice(get_args(SigningAlgorithm)), help="Of its access tokens."
+    ),
+    click.option(
+        "--token-lifetime",
+        "access_token_lifetime",
+        type=arguments.Duration(),
+        help="Of its access tokens, as 900, 15m, 24h.",
+    ),
+    click.option(
+        "--offline-access/--no-offline-access",
+        "allow_offline_access",
+        default=None,
+        help="Whether apps may ask for refresh tokens.",
+    ),
+    click.option(
+        "--skip-consent/--ask-consent",
+        default=None,
+        help="Whether people are asked about first-party apps.",
+    ),
+    click.option(
+        "--rbac/--no-rbac", "enforce_rbac", default=None, help="Only scopes that a person's roles give."
+    ),
+    click.option(
+        "--user-access",
+        type=click.Choice(["all", "per_app", "none"]),
+        help="Which apps may ask on behalf of people: all, those with a client grant, or none.",
+    ),
 )
-lifetime_option = click.option(
-    "--token-lifetime", type=arguments.Duration(), help="Of its access tokens, as 900, 15m, 24h."
-)
-offline_option = click.option(
-    "--offline-access/--no-offline-access", default=None, help="Whether apps may ask for refresh tokens."
-)
-consent_option = click.option(
-    "--skip-consent/--ask-consent", default=None, help="Whether people are asked about first-party apps."
-)
-rbac_option = click.option("--rbac/--no-rbac", default=None, help="Only scopes that a person's roles give.")
-access_option = click.option(
-    "--user-access",
-    type=click.Choice(["all", "per_app", "none"]),
-    help="Which apps may ask on behalf of people: all, those with a client grant, or none.",
-)
-default_option = click.option(
-    "--default-scope", "default_scope", multiple=True, help="When a request names none."
-)
+"""Each option once, for create and change; a parameter is named after the field of `Api` that it fills."""
+
+
+def settings(command: Command) -> Command:
+    """Gives a command every option of `SETTINGS`; their values arrive as `**options`."""
+    return arguments.with_options(SETTINGS, command)
+
+
+def said(options: dict[str, Any]) -> dict[str, Any]:
+    """What was named, as keywords of `Api` and `ApiChanges`."""
+    named = arguments.named(options)
+    if "default_scope" in named:
+        named["default_scope"] = arguments.words(named["default_scope"])
+    return named
 
 
 @click.group(short_help="APIs and their scopes.")
@@ -44,47 +70,17 @@ def api() -> None:
 
 @api.command("create")
 @click.argument("identifier", metavar="ID")
-@click.option("--name", help="What people read. Default: ID.")
 @click.option(
     "--scope", "scopes", multiple=True, metavar="SCOPE[=WORDS]", help="A scope, and what it means to people."
 )
-@default_option
-@alg_option
-@lifetime_option
-@offline_option
-@consent_option
-@rbac_option
-@access_option
+@settings
 @administration
-async def create(
-    services: Services,
-    *,
-    identifier: str,
-    name: str | None,
-    scopes: tuple[str, ...],
-    default_scope: tuple[str, ...],
-    signing_alg: Any,
-    token_lifetime: timedelta | None,
-    offline_access: bool | None,
-    skip_consent: bool | None,
-    rbac: bool | None,
-    user_access: Any,
-) -> None:
+async def create(services: Services, /, *, identifier: str, scopes: tuple[str, ...], **options: Any) -> None:
     """Create an API. ID is its audience: an absolute URI, compared, never called, never changed."""
-    given = {
-        "signing_alg": signing_alg,
-        "access_token_lifetime": token_lifetime,
-        "allow_offline_access": offline_access,
-        "skip_consent": skip_consent,
-        "enforce_rbac": rbac,
-        "user_access": user_access,
-    }
     record = Api(
         identifier=ApiIdentifier(identifier),
-        name=name or identifier,
         scopes=tuple({scope.value: scope for scope in map(arguments.scope, scopes)}.values()),
-        default_scope=arguments.words(default_scope),
-        **{key: value for key, value in given.items() if value is not None},
+        **({"name": identifier} | said(options)),
     )
     await apis.create(services, record)
     output.done(f"Created the API {identifier}.")
@@ -133,49 +129,27 @@ async def show(services: Services, *, identifier: str, as_json: bool) -> None:
 
 @api.command("change")
 @click.argument("identifier", metavar="ID")
-@click.option("--name", help="What people read.")
 @click.option(
     "--add-scope", "added", multiple=True, metavar="SCOPE[=WORDS]", help="A new scope, or new words for one."
 )
 @click.option(
     "--remove-scope", "removed", multiple=True, metavar="SCOPE", help="A scope that nobody has any more."
 )
-@default_option
-@alg_option
-@lifetime_option
-@offline_option
-@consent_option
-@rbac_option
-@access_option
+@settings
 @administration
 async def change(
     services: Services,
+    /,
     *,
     identifier: str,
-    name: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
-    default_scope: tuple[str, ...],
-    signing_alg: Any,
-    token_lifetime: timedelta | None,
-    offline_access: bool | None,
-    skip_consent: bool | None,
-    rbac: bool | None,
-    user_access: Any,
+    **options: Any,
 ) -> None:
     """Change an API. What is not named stays; the running server follows within a second."""
     before = await apis.find(services, identifier)
     changes = apis.ApiChanges(
-        name=name,
-        add_scopes=tuple(map(arguments.scope, added)),
-        remove_scopes=arguments.words(removed),
-        default_scope=arguments.words(default_scope) or None,
-        signing_alg=signing_alg,
-        access_token_lifetime=token_lifetime,
-        allow_offline_access=offline_access,
-        skip_consent=skip_consent,
-        enforce_rbac=rbac,
-        user_access=user_access,
+        add_scopes=tuple(map(arguments.scope, added)), remove_scopes=arguments.words(removed), **said(options)
     )
     after = await apis.change(services, identifier, changes)
     output.done(f"{'Unchanged' if after == before else 'Changed'}: {identifier}.")

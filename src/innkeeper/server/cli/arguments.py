@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.role import Permission
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd]?)")
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -66,3 +67,19 @@ def api_grants(
         raise click.UsageError(f"--api needs {option}: what may the app ask of it?")
     others = tuple(grant for grant in before if grant.api != api)
     return (*others, ApiGrant(api=ApiIdentifier(api), scope=chosen))
+
+
+def with_options(options: Iterable[Callable[[Command], Command]], command: Command) -> Command:
+    """The options in their order, for commands that share them."""
+    for option in reversed(tuple(options)):
+        command = option(command)
+    return command
+
+
+def named(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that somebody wrote; one empty text among those that may be repeated empties the list."""
+    return {
+        name: tuple(item for item in value if item) if isinstance(value, tuple) else value
+        for name, value in options.items()
+        if value is not None and value != ()
+    }

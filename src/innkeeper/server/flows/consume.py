@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from innkeeper.oauth.errors import InvalidGrant
+from innkeeper.server.flows.fresh import new_grant_id
 from innkeeper.server.flows.issue import Prepared
 from innkeeper.server.flows.refresh_tokens import text_of
 from innkeeper.server.flows.services import Services
@@ -15,16 +17,26 @@ from innkeeper.server.model.events import (
     CodeReplayed,
     DeviceRedeemed,
     Event,
+    GrantOpened,
     RefreshAhead,
     RefreshOverlapped,
     RefreshReused,
     RefreshRotated,
     TokenIssued,
 )
+from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.protocol.grants import authorization_code, device_code, refresh_token
-from innkeeper.server.protocol.grants.base import Consumption, Nothing, RedeemCode, RedeemDevice, RotateFamily
+from innkeeper.server.protocol.grants.base import (
+    Consumption,
+    Nothing,
+    OpenGrant,
+    RedeemCode,
+    RedeemDevice,
+    RotateFamily,
+)
 from innkeeper.server.storage.outcomes import (
+    Done,
     Gone,
     Overlapped,
     Redeemed,
@@ -64,6 +76,13 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token: str | None = None
 
 
+def rooted(authorization: Authorization, consumption: Consumption, services: Services) -> Authorization:
+    """With the id of the grant that the consumption will open, since tokens are prepared with it."""
+    if not isinstance(consumption, OpenGrant):
+        return authorization
+    return replace(authorization, grant_id=new_grant_id(services.entropy))
+
+
 async def commit(
     consumption: Consumption, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
 ) -> Committed | None:
@@ -84,6 +103,8 @@ async def commit(
             return await _rotate(consumption, prepared, teller, attempt, services)
         case RedeemDevice():
             return await _redeem_device(consumption, prepared, teller, attempt, services)
+        case OpenGrant():
+            return await _open(consumption, prepared, teller, attempt, services)
         case _:
             assert_never(consumption)
 
@@ -188,3 +209,49 @@ def _successor(rotation: RotateFamily, generation: int, services: Services) -> s
     if generation == rotation.token.generation:
         return None
     return text_of(rotation.token.of_generation(generation), services)
+
+
+async def _open(
+    opening: OpenGrant, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    grant = _grant_of(prepared, opening)
+    opened = GrantOpened(
+        **teller.common,
+        grant_id=grant.grant_id,
+        grant_type=teller.grant_type,
+        api=grant.api,
+        scope=str(prepared.authorization.scope),
+    )
+    outcome = await services.store.grants.open(
+        grant, access_token=prepared.opaque, family=prepared.family, attempt=attempt, events=[opened]
+    )
+    match outcome:
+        case Done():
+            return Committed(event=opened)
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _grant_of(prepared: Prepared, opening: OpenGrant) -> Grant:
+    """It lasts as long as its access token; the store prolongs it for a refresh family."""
+    authorization = prepared.authorization
+    assert authorization.user is not None and authorization.grant_id is not None
+    authentication = authorization.authentication
+    assert authentication is not None
+    return Grant(
+        grant_id=authorization.grant_id,
+        client_id=authorization.client.client_id,
+        user_id=authorization.user.user_id,
+        api=None if authorization.api is None else authorization.api.identifier,
+        scope=tuple(authorization.scope),
+        sid=authentication.sid,
+        auth_time=authentication.auth_time,
+        amr=authentication.amr,
+        acr=authentication.acr,
+        epochs=opening.epochs,
+        created_at=prepared.now,
+        expires_at=prepared.now + authorization.access_token_lifetime,
+    )

@@ -14,9 +14,9 @@ from innkeeper.oauth.errors import (
     UnsupportedGrantType,
 )
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.server.flows import issue
+from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
-from innkeeper.server.flows.consume import Teller, commit
+from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.refresh_tokens import presented
@@ -67,8 +67,16 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
             if not await commit_refusal(decision, request, client, attempt, services, now):
                 continue
             raise decision.error
-        prepared = issue.prepare(decision, services, now)
+        decision = await hooks.pre_token(
+            decision,
+            services,
+            grant_type=grant.name,
+            address=request.address,
+            correlation_id=request.correlation_id,
+        )
         consumption = grant.consume(evidence, decision)
+        decision = rooted(decision, consumption, services)
+        prepared = issue.prepare(decision, services, now)
         teller = Teller(
             grant_type=grant.name,
             authorization=decision,

@@ -160,6 +160,16 @@ class RefreshAhead(Event, frozen=True, kw_only=True):
     grant_id: str = ""
 
 
+class GrantOpened(Event, frozen=True, kw_only=True):
+    """An authorization was completed at the token endpoint, without a code, and became tokens."""
+
+    type: ClassVar[str] = "grant.opened"
+    grant_id: str = ""
+    grant_type: str = ""
+    api: str | None = None
+    scope: str = ""
+
+
 class GrantRevoked(Event, frozen=True, kw_only=True):
     """An app gave a refresh token back: everything that came from the same authorization ends."""
 
@@ -196,6 +206,14 @@ class AuthorizationRefused(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "authorization.refused"
     error: str = ""
+    detail: str = ""
+
+
+class HookFailed(Event, frozen=True, kw_only=True):
+    """An operator's hook raised an error, took too long or answered what cannot be taken: nothing was issued."""
+
+    type: ClassVar[str] = "hook.failed"
+    hook: str = ""
     detail: str = ""
 
 

@@ -6,6 +6,7 @@ ClientId = NewType("ClientId", str)
 Subject = NewType("Subject", str)
 """A person's `sub`: random, never reassigned, never the e-mail (OIDC Core §8)."""
 ApiIdentifier = NewType("ApiIdentifier", str)
+DirectoryName = NewType("DirectoryName", str)
 GrantId = NewType("GrantId", str)
 SessionId = NewType("SessionId", str)
 """The public `sid` of a session, not the secret in the cookie."""

@@ -3,7 +3,8 @@
 import msgspec
 
 from innkeeper.server.model.api import Api
-from innkeeper.server.model.identifiers import ApiIdentifier, KeyId
+from innkeeper.server.model.directory import Directory
+from innkeeper.server.model.identifiers import ApiIdentifier, DirectoryName, KeyId
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
 
@@ -15,10 +16,12 @@ class RegistrySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     apis: dict[ApiIdentifier, Api]
     roles: dict[str, Role]
     signing_keys: dict[KeyId, SigningKeyRecord]
+    directories: dict[DirectoryName, Directory] = {}
+    """All but the default one."""
 
 
 class RegistryChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Which record moved: kind is `client`, `api`, `role` or `signing_key`."""
+    """Which record moved: kind is `client`, `api`, `role`, `directory` or `signing_key`."""
 
     epoch: int
     kind: str

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import msgspec
 
-from innkeeper.server.model.identifiers import Subject
+from innkeeper.server.model.directory import DEFAULT_DIRECTORY
+from innkeeper.server.model.identifiers import DirectoryName, Subject
 from innkeeper.server.model.role import Permission
 
 
@@ -43,6 +44,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     username: str
     created_at: datetime
     updated_at: datetime
+    directory: DirectoryName = DEFAULT_DIRECTORY
+    """Where their names and their password count. It never changes."""
     email: str | None = None
     email_verified: bool = False
     phone_number: str | None = None

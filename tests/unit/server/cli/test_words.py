@@ -188,6 +188,6 @@ def test_people_of_the_example_world_have_every_standard_claim() -> None:
 
 
 def test_apps_of_the_example_world_come_back_to_loopback_only() -> None:
-    uris: list[Any] = [uri for app in dev_world.APPS for uri in app.redirect_uris]
+    uris: list[Any] = [uri for app in dev_world.APPS for uri in app.redirect_uris or ()]
     assert len(uris) == 5
     assert all(uri.startswith(("http://localhost:", "http://127.0.0.1/")) for uri in uris)

@@ -36,14 +36,12 @@ def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> 
     _check_refresh(client)
 
 
-def grant_types(client_type: ClientType, asked: tuple[str, ...] | None, grants: Grants) -> tuple[str, ...]:
-    """What was asked for, or what the type is for.
+def grant_types(client_type: ClientType, grants: Grants) -> tuple[str, ...]:
+    """What the type is for.
 
     A web app may have client_credentials too, but only when somebody says so: its client grant is a ceiling for
     what people allow it, and would become a permission without them.
     """
-    if asked is not None:
-        return asked
     usual = {"client_credentials"} if client_type == "m2m" else {"authorization_code", "refresh_token"}
     return tuple(grant.name for grant in grants if grant.name in usual)
 
@@ -54,12 +52,10 @@ def refresh_policy(client_type: ClientType) -> RefreshPolicy:
     return RefreshPolicy(idle=day, absolute=day) if client_type == "spa" else RefreshPolicy()
 
 
-def origins(
-    client_type: ClientType, redirect_uris: tuple[str, ...], asked: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def origins(client_type: ClientType, redirect_uris: tuple[str, ...]) -> tuple[str, ...]:
     """A browser app calls the token endpoint from its callbacks' origins (R-AP4); no other type does."""
-    if asked is not None or client_type != "spa":
-        return asked or ()
+    if client_type != "spa":
+        return ()
     found = (redirect_uri.origin_of(uri) for uri in redirect_uris)
     return tuple(dict.fromkeys(origin for origin in found if origin is not None))
 

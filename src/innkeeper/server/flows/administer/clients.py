@@ -2,83 +2,25 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace as with_changes
 
 from innkeeper.jose import base64url
 from innkeeper.jose.hashes import sha256
-from innkeeper.server.flows.administer import client_rules
+from innkeeper.server.flows.administer import client_rules, client_settings
+from innkeeper.server.flows.administer.client_settings import ClientChanges as ClientChanges
+from innkeeper.server.flows.administer.client_settings import NewClient as NewClient
+from innkeeper.server.flows.administer.client_settings import RefreshChanges as RefreshChanges
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
-from innkeeper.server.model.client import (
-    ApiGrant,
-    Client,
-    ClientAuthMethod,
-    ClientSecret,
-    ClientType,
-    RefreshPolicy,
-    SigningAlgorithm,
-)
+from innkeeper.server.model.client import Client, ClientSecret
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECRET_BYTES: Final = 32
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
-_AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
-    "regular_web": "client_secret_basic",
-    "m2m": "client_secret_basic",
-    "spa": "none",
-    "native": "none",
-}
-
-
-class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change of an app's `RefreshPolicy`; None leaves a value as it is."""
-
-    rotation: bool | None = None
-    overlap: timedelta | None = None
-    idle: timedelta | None = None
-    absolute: timedelta | None = None
-
-
-class NewClient(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; None takes the default of the type."""
-
-    client_id: str
-    type: ClientType
-    name: str | None = None
-    redirect_uris: tuple[str, ...] = ()
-    allowed_origins: tuple[str, ...] | None = None
-    initiate_login_uri: str | None = None
-    is_first_party: bool = True
-    publisher: str | None = None
-    auth_method: ClientAuthMethod | None = None
-    id_token_signed_response_alg: SigningAlgorithm | None = None
-    id_token_profile: bool | None = None
-    grant_types: tuple[str, ...] | None = None
-    api_grants: tuple[ApiGrant, ...] = ()
-    refresh: RefreshChanges = RefreshChanges()
-
-
-class ClientChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What to change; None leaves a value as it is. Whether an app is first-party is fixed at creation."""
-
-    name: str | None = None
-    publisher: str | None = None
-    redirect_uris: tuple[str, ...] | None = None
-    allowed_origins: tuple[str, ...] | None = None
-    initiate_login_uri: str | None = None
-    auth_method: ClientAuthMethod | None = None
-    id_token_signed_response_alg: SigningAlgorithm | None = None
-    id_token_profile: bool | None = None
-    grant_types: tuple[str, ...] | None = None
-    api_grants: tuple[ApiGrant, ...] | None = None
-    require_pkce: bool | None = None
-    is_enabled: bool | None = None
-    refresh: RefreshChanges = RefreshChanges()
 
 
 async def find(services: Services, client_id: str) -> Client:
@@ -95,27 +37,10 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
         # A person's `sub` holds a bar, so no app can ever pass for a person (B11).
         raise Refused("An app's id has 1 to 64 letters, digits, dots, hyphens and underscores.")
     now = services.clock.now()
-    method = wanted.auth_method or _AUTH_METHOD[wanted.type]
-    secret = None if method == "none" else _new_secret(services)
-    client = Client(
-        client_id=ClientId(wanted.client_id),
-        name=wanted.name or wanted.client_id,
-        type=wanted.type,
-        created_at=now,
-        token_endpoint_auth_method=method,
-        is_first_party=wanted.is_first_party,
-        publisher=wanted.publisher,
-        secrets=() if secret is None else (_record_of(secret, now),),
-        redirect_uris=wanted.redirect_uris,
-        allowed_origins=client_rules.origins(wanted.type, wanted.redirect_uris, wanted.allowed_origins),
-        initiate_login_uri=wanted.initiate_login_uri,
-        grant_types=client_rules.grant_types(wanted.type, wanted.grant_types, services.grants),
-        api_grants=wanted.api_grants,
-        id_token_signed_response_alg=wanted.id_token_signed_response_alg or "RS256",
-        id_token_profile=wanted.id_token_profile is not False,
-        refresh=_refresh_policy(wanted.type, wanted.refresh),
-    )
-    client = client_rules.with_response_types(client)
+    client = _new(wanted, services.grants, now)
+    secret = None if client.is_public else _new_secret(services)
+    if secret is not None:
+        client = with_changes(client, secrets=(_record_of(secret, now),))
     client_rules.check(client, services.grants, (await services.store.registry.snapshot()).apis)
     events = changed(services, "client", client.client_id, "created")
     if isinstance(await services.store.clients.create(client, events=events), Conflict):
@@ -131,7 +56,7 @@ async def change(services: Services, client_id: str, changes: ClientChanges) -> 
     apis = (await services.store.registry.snapshot()).apis
 
     def decide(client: Client) -> Client:
-        after = client_rules.with_response_types(_applied(client, changes, services.clock.now()))
+        after = _changed(client, changes, services.clock.now())
         client_rules.check(after, services.grants, apis)
         return after
 
@@ -184,39 +109,41 @@ def is_secret_of(client: Client, secret: str, now: datetime) -> bool:
     )
 
 
-def _applied(client: Client, changes: ClientChanges, now: datetime) -> Client:
-    given = _given(changes)
-    method = given.pop("auth_method", None)
-    if method is not None:
-        if (method == "none") != client.is_public:
-            raise Refused("An app cannot turn public or confidential later: create a new one.")
-        given["token_endpoint_auth_method"] = method
-    if "redirect_uris" in given and "allowed_origins" not in given and client.type == "spa":
-        given["allowed_origins"] = _moved_origins(client, given["redirect_uris"])
-    given["refresh"] = with_changes(client.refresh, **_given(changes.refresh))
-    if given.get("is_enabled") is False and client.is_enabled:
-        given |= {"epoch": client.epoch + 1, "tokens_not_before": now}
-    return with_changes(client, **given)
+def _new(wanted: NewClient, grants: client_rules.Grants, now: datetime) -> Client:
+    """The safe defaults of the type, then what was asked for (R-AP1)."""
+    defaults = Client(
+        client_id=ClientId(wanted.client_id),
+        name=wanted.client_id,
+        type=wanted.type,
+        created_at=now,
+        token_endpoint_auth_method=client_settings.AUTH_METHOD[wanted.type],
+        is_first_party=wanted.is_first_party,
+        allowed_origins=client_rules.origins(wanted.type, wanted.redirect_uris or ()),
+        grant_types=client_rules.grant_types(wanted.type, grants),
+        refresh=client_settings.refresh_policy(wanted.type, wanted.refresh),
+    )
+    return client_settings.applied(defaults, wanted)
 
 
-def _given(changes: msgspec.Struct) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not None}
-
-
-def _refresh_policy(client_type: ClientType, asked: RefreshChanges) -> RefreshPolicy:
-    """By type; a lifetime that is named alone brings the idle limit below it along."""
-    policy = client_rules.refresh_policy(client_type)
-    given = _given(asked)
-    if asked.absolute is not None and asked.idle is None:
-        given["idle"] = min(policy.idle, asked.absolute)
-    return with_changes(policy, **given)
+def _changed(client: Client, changes: ClientChanges, now: datetime) -> Client:
+    """Disabling ends everything issued so far."""
+    after = client_settings.applied(client, changes)
+    if after.is_public != client.is_public:
+        raise Refused("An app cannot turn public or confidential later: create a new one.")
+    if client.type == "spa" and changes.redirect_uris is not None and changes.allowed_origins is None:
+        after = with_changes(after, allowed_origins=_moved_origins(client, changes.redirect_uris))
+    if changes.is_enabled is None:
+        return after
+    if client.is_enabled and not changes.is_enabled:
+        after = with_changes(after, epoch=client.epoch + 1, tokens_not_before=now)
+    return with_changes(after, is_enabled=changes.is_enabled)
 
 
 def _moved_origins(client: Client, redirect_uris: tuple[str, ...]) -> tuple[str, ...]:
     """Origins that came from the old callbacks follow the new ones; those set by hand stay."""
-    derived = client_rules.origins("spa", client.redirect_uris, None)
+    derived = client_rules.origins("spa", client.redirect_uris)
     by_hand = tuple(origin for origin in client.allowed_origins if origin not in derived)
-    return tuple(dict.fromkeys(by_hand + client_rules.origins("spa", redirect_uris, None)))
+    return tuple(dict.fromkeys(by_hand + client_rules.origins("spa", redirect_uris)))
 
 
 def _new_secret(services: Services) -> str:

@@ -81,6 +81,15 @@ class PollDevice(msgspec.Struct, frozen=True):
     key: HandleKey
 
 
+class OpenGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition of an authorization that is complete at once: the grant and every token that leaves with it.
+
+    The flow draws the grant's id; `epochs` are what the decision stands on.
+    """
+
+    epochs: Epochs
+
+
 class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     """The right client presented the code wrongly: it must never work (RFC 9700 §4.5, PK-10)."""
 
@@ -88,7 +97,7 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | RotateFamily | RedeemDevice
+Consumption = Nothing | RedeemCode | RotateFamily | RedeemDevice | OpenGrant
 """What success changes."""
 
 

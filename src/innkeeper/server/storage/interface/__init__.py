@@ -8,7 +8,14 @@ caller does not cancel its transition.
 """
 
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
-from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.catalogue import (
+    Apis,
+    Clients,
+    Directories,
+    Registry,
+    Roles,
+    SigningKeys,
+)
 from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
@@ -19,6 +26,7 @@ __all__ = [
     "Codes",
     "Consents",
     "DeviceCodes",
+    "Directories",
     "Grants",
     "Links",
     "RefreshFamilies",

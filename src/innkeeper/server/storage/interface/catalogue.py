@@ -1,14 +1,16 @@
-"""What is configured: clients, APIs, roles, signing keys, and how others learn that they moved."""
+"""What is configured: clients, APIs, roles, directories, signing keys, and how others learn that they moved."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.directory import Directory
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import (
     ApiIdentifier,
     ClientId,
+    DirectoryName,
 )
 from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
@@ -56,6 +58,23 @@ class Roles(Protocol):
     async def create(self, role: Role, *, events: Sequence[Event]) -> Done | Conflict: ...
     async def replace(self, role: Role, *, events: Sequence[Event]) -> Done | Conflict | Missing: ...
     async def delete(self, name: str, *, events: Sequence[Event]) -> Done | Missing: ...
+
+
+class Directories(Protocol):
+    """Directories, by name; the default one has no record."""
+
+    async def get(self, name: DirectoryName) -> Directory | None: ...
+    async def create(self, directory: Directory, *, events: Sequence[Event]) -> Done | Conflict:
+        """Conflict names what is taken: `name`, or an e-mail domain that is another directory's."""
+        ...
+
+    async def replace(self, directory: Directory, *, events: Sequence[Event]) -> Done | Conflict | Missing:
+        """Like `Clients.replace`; Conflict may name a taken e-mail domain."""
+        ...
+
+    async def delete(self, name: DirectoryName, *, events: Sequence[Event]) -> Done | Conflict | Missing:
+        """Conflict (`people`) while somebody is in it."""
+        ...
 
 
 class SigningKeys(Protocol):

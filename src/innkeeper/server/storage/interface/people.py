@@ -46,7 +46,10 @@ class Users(Protocol):
         identifiers: Sequence[str],
         password: PasswordCredential | None,
         events: Sequence[Event],
-    ) -> Done | Conflict: ...
+    ) -> Done | Conflict | Missing:
+        """Conflict names a taken identifier. Missing: there is no directory of that name."""
+        ...
+
     async def replace(
         self, user: User, *, identifiers: Sequence[str], events: Sequence[Event]
     ) -> Done | Conflict | Missing:

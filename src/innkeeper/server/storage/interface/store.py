@@ -5,7 +5,14 @@ from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
-from innkeeper.server.storage.interface.catalogue import Apis, Clients, Registry, Roles, SigningKeys
+from innkeeper.server.storage.interface.catalogue import (
+    Apis,
+    Clients,
+    Directories,
+    Registry,
+    Roles,
+    SigningKeys,
+)
 from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
@@ -16,6 +23,7 @@ class Store(Protocol):
     clients: Clients
     apis: Apis
     roles: Roles
+    directories: Directories
     signing_keys: SigningKeys
     registry: Registry
     users: Users
@@ -31,6 +39,10 @@ class Store(Protocol):
     async def instance(self) -> Instance | None: ...
     async def claim_instance(self, instance: Instance) -> Instance:
         """Writes it once; returns what is stored, which may be another's."""
+        ...
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        """If what is stored is `expected`; returns what is stored afterwards, which may be another's."""
         ...
 
     async def probe(self) -> None:

@@ -36,7 +36,7 @@ class MemoryUsers:
         identifiers: Sequence[str],
         password: PasswordCredential | None,
         events: Sequence[Event],
-    ) -> Done | Conflict:
+    ) -> Done | Conflict | Missing:
         return self._tables.transition(partial(self._create, user, identifiers, password, events))
 
     async def replace(
@@ -71,9 +71,11 @@ class MemoryUsers:
         password: PasswordCredential | None,
         events: Sequence[Event],
         is_retry: bool,
-    ) -> Done | Conflict:
+    ) -> Done | Conflict | Missing:
         if is_retry and self._tables.users.get(user.user_id) == user:
             return Done()
+        if not self._tables.has_directory(user.directory):
+            return Missing()
         conflict = insert_user(self._tables, user, identifiers, password)
         if conflict:
             return conflict

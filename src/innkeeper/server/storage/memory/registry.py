@@ -161,6 +161,7 @@ class MemoryRegistry:
             apis=dict(tables.apis),
             roles=dict(tables.roles),
             signing_keys=dict(tables.signing_keys),
+            directories=dict(tables.directories),
         )
 
 

@@ -10,6 +10,7 @@ from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
 from innkeeper.server.storage.memory.devices import MemoryDeviceCodes
+from innkeeper.server.storage.memory.directories import MemoryDirectories
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
 from innkeeper.server.storage.memory.purge import purge
@@ -33,6 +34,7 @@ class MemoryStore:
         self.clients: interface.Clients = MemoryClients(tables)
         self.apis: interface.Apis = MemoryApis(tables)
         self.roles: interface.Roles = MemoryRoles(tables)
+        self.directories: interface.Directories = MemoryDirectories(tables)
         self.signing_keys: interface.SigningKeys = MemorySigningKeys(tables)
         self.registry: interface.Registry = MemoryRegistry(tables)
         self.users: interface.Users = MemoryUsers(tables)
@@ -68,6 +70,14 @@ class MemoryStore:
             return self._tables.instance
 
         return self._tables.transition(claim)
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        def replace(is_retry: bool) -> Instance:
+            if self._tables.instance in (None, expected):
+                self._tables.instance = instance
+            return self._tables.instance
+
+        return self._tables.transition(replace)
 
     async def probe(self) -> None:
         self._tables.transition(lambda is_retry: None)

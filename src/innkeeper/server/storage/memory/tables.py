@@ -14,12 +14,14 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.device_authorization import DeviceAuthorization
+from innkeeper.server.model.directory import DEFAULT_DIRECTORY, Directory
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import (
     ApiIdentifier,
     Attempt,
     ClientId,
+    DirectoryName,
     GrantId,
     HandleKey,
     KeyId,
@@ -99,6 +101,7 @@ class Tables:
         self.client_tombstones: dict[ClientId, int] = {}
         self.apis: dict[ApiIdentifier, Api] = {}
         self.roles: dict[str, Role] = {}
+        self.directories: dict[DirectoryName, Directory] = {}
         self.signing_keys: dict[KeyId, SigningKeyRecord] = {}
         self.registry_changes: list[RegistryChange] = []
         self.users: dict[Subject, User] = {}
@@ -149,6 +152,10 @@ class Tables:
     def registry_epoch(self) -> int:
         """The number of the newest registry change."""
         return self.registry_changes[-1].epoch if self.registry_changes else 0
+
+    def has_directory(self, name: DirectoryName) -> bool:
+        """The default one needs no record."""
+        return name == DEFAULT_DIRECTORY or name in self.directories
 
     def consent_epoch(self, user_id: Subject, client_id: ClientId, api: ApiIdentifier | None) -> int:
         """A missing consent counts as epoch 0, so a skipped one compares equal until it is revoked."""

@@ -11,6 +11,7 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import Subject
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale, UserAndPassword
+from innkeeper.server.storage.sqlite.directories import has_directory
 from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.rows import PASSWORD, USER
 from innkeeper.server.storage.sqlite.transaction import Transaction
@@ -23,7 +24,8 @@ FOR_SIGN_IN: Final = (
     " LEFT JOIN passwords p ON p.user_id = i.user_id WHERE i.identifier = ?1"
 )
 INSERT: Final = (
-    "INSERT INTO users (user_id, revision, epoch, is_enabled, record) VALUES (?1, ?2, ?3, ?4, ?5)"
+    "INSERT INTO users (user_id, revision, epoch, is_enabled, record, directory)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     " ON CONFLICT (user_id) DO NOTHING"
 )
 REPLACE: Final = (
@@ -72,7 +74,7 @@ class SqliteUsers:
         identifiers: Sequence[str],
         password: PasswordCredential | None,
         events: Sequence[Event],
-    ) -> Done | Conflict:
+    ) -> Done | Conflict | Missing:
         return await self._writer.submit(partial(_create, user, identifiers, password, events))
 
     async def replace(
@@ -102,7 +104,7 @@ def insert_user(
     taken = _taken_identifier(user.user_id, identifiers, transaction)
     if taken is not None:
         return Conflict(what=taken)
-    values = (user.user_id, user.revision, user.epoch, user.is_enabled, USER.encode(user))
+    values = (user.user_id, user.revision, user.epoch, user.is_enabled, USER.encode(user), user.directory)
     if not transaction.change(INSERT, values):
         return Conflict(what="user_id")
     _name(user.user_id, identifiers, transaction)
@@ -117,9 +119,11 @@ def _create(
     password: PasswordCredential | None,
     events: Sequence[Event],
     transaction: Transaction,
-) -> Done | Conflict:
+) -> Done | Conflict | Missing:
     if transaction.is_retry and transaction.row(GET, (user.user_id,)) == (USER.encode(user),):
         return Done()
+    if not has_directory(user.directory, transaction):
+        return Missing()
     conflict = insert_user(user, identifiers, password, transaction)
     if conflict is None:
         transaction.record(events)

@@ -14,8 +14,9 @@ from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
+from innkeeper.server.storage.sqlite.directories import LIST_DIRECTORIES
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import API, ROLE, SIGNING_KEY
+from innkeeper.server.storage.sqlite.rows import API, DIRECTORY, ROLE, SIGNING_KEY
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -109,16 +110,18 @@ class SqliteRegistry:
         self._reader = reader
 
     async def snapshot(self) -> RegistrySnapshot:
-        queries = ((EPOCH, ()), (LIST_APIS, ()), (LIST_ROLES, ()), (LIST_KEYS, ()))
-        [[(epoch,)], api_rows, role_rows, key_rows] = await self._reader.snapshot(*queries)
+        queries = [(sql, ()) for sql in (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_KEYS)]
+        [[(epoch,)], api_rows, role_rows, directory_rows, key_rows] = await self._reader.snapshot(*queries)
         apis = (API.decode(record) for (record,) in api_rows)
         roles = (ROLE.decode(record) for (record,) in role_rows)
+        directories = (DIRECTORY.decode(record) for (record,) in directory_rows)
         keys = (SIGNING_KEY.decode(record) for (record,) in key_rows)
         return RegistrySnapshot(
             epoch=epoch,
             apis={api.identifier: api for api in apis},
             roles={role.name: role for role in roles},
             signing_keys={key.kid: key for key in keys},
+            directories={directory.name: directory for directory in directories},
         )
 
     async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:

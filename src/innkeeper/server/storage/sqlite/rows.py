@@ -12,6 +12,7 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.device_authorization import DeviceAuthorization
+from innkeeper.server.model.directory import Directory
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.one_time_link import OneTimeLink
@@ -43,6 +44,7 @@ class Codec(Generic[R]):
 CLIENT: Final = Codec(Client)
 API: Final = Codec(Api)
 ROLE: Final = Codec(Role)
+DIRECTORY: Final = Codec(Directory)
 SIGNING_KEY: Final = Codec(SigningKeyRecord)
 USER: Final = Codec(User)
 PASSWORD: Final = Codec(PasswordCredential)

@@ -21,6 +21,7 @@ from innkeeper.server.storage.sqlite.codes import SqliteCodes
 from innkeeper.server.storage.sqlite.connection import migrate, open_writer, prepare_file
 from innkeeper.server.storage.sqlite.consents import SqliteConsents
 from innkeeper.server.storage.sqlite.devices import SqliteDeviceCodes
+from innkeeper.server.storage.sqlite.directories import SqliteDirectories
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.grants import SqliteGrants
 from innkeeper.server.storage.sqlite.links import SqliteLinks
@@ -45,6 +46,7 @@ from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
 Role = Literal["serving", "command"]
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1 AND record IS NULL"
+REPLACE_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1"
 PROBE: Final = "UPDATE instance SET probed_at = ?1 WHERE id = 1"
 _SPARE_PAGES: Final = 16
 
@@ -88,6 +90,7 @@ class SqliteStore:
         self.clients: interface.Clients = SqliteClients(reader, writer)
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)
+        self.directories: interface.Directories = SqliteDirectories(reader, writer)
         self.signing_keys: interface.SigningKeys = SqliteSigningKeys(reader, writer)
         self.registry: interface.Registry = SqliteRegistry(reader)
         self.users: interface.Users = SqliteUsers(reader, writer)
@@ -106,6 +109,9 @@ class SqliteStore:
 
     async def claim_instance(self, instance: Instance) -> Instance:
         return await self._writer.submit(partial(_claim_instance, instance))
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        return await self._writer.submit(partial(_replace_instance, instance, expected))
 
     async def probe(self) -> None:
         await self._writer.submit(_probe)
@@ -166,6 +172,16 @@ def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:
         return instance
     [(record,)] = transaction.rows(GET_INSTANCE)
     return INSTANCE.decode(record)
+
+
+def _replace_instance(instance: Instance, expected: Instance, transaction: Transaction) -> Instance:
+    """Compared as records: the bytes of an older version of this one differ."""
+    [(record,)] = transaction.rows(GET_INSTANCE)
+    stored = None if record is None else INSTANCE.decode(record)
+    if stored is not None and stored != expected:
+        return stored
+    transaction.change(REPLACE_INSTANCE, (INSTANCE.encode(instance),))
+    return instance
 
 
 def _probe(transaction: Transaction) -> None:

@@ -1,0 +1,102 @@
+"""What can be said of an app on the command line, each option once: `app create` and `app change` know the same.
+
+A parameter is named after the field of `ClientSettings` that it fills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, get_args
+
+import click
+
+from innkeeper.server.cli import arguments
+from innkeeper.server.flows.administer.client_settings import RefreshChanges
+from innkeeper.server.model.client import ClientAuthMethod, SigningAlgorithm
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+REFRESH: Final = "refresh_"
+"""What parameters for `RefreshChanges` begin with."""
+
+SETTINGS: Final = (
+    click.option(
+        "--callback",
+        "redirect_uris",
+        multiple=True,
+        metavar="URL",
+        help="Where people come back to. May be repeated; a change names all of them anew.",
+    ),
+    click.option(
+        "--origin",
+        "allowed_origins",
+        multiple=True,
+        metavar="URL",
+        help="Web origin that may call the token endpoint.",
+    ),
+    click.option("--publisher", help="Who makes the app; shown when people consent."),
+    click.option(
+        "--login-uri",
+        "initiate_login_uri",
+        metavar="URL",
+        help="Where to send somebody to sign in afresh.",
+    ),
+    click.option("--api", metavar="ID", help="The API that --scope belongs to."),
+    click.option("--scope", "scopes", multiple=True, help="What the app may ask of --api at most."),
+    click.option(
+        "--grant-type", "grant_types", multiple=True, metavar="NAME", help="Instead of those it has."
+    ),
+    click.option(
+        "--auth-method",
+        "token_endpoint_auth_method",
+        type=click.Choice(get_args(ClientAuthMethod)),
+        help="How it authenticates at the token endpoint.",
+    ),
+    click.option(
+        "--pkce/--no-pkce", "require_pkce", default=None, help="Exempt an app with a secret from PKCE."
+    ),
+    click.option(
+        "--id-token-alg",
+        "id_token_signed_response_alg",
+        type=click.Choice(get_args(SigningAlgorithm)),
+        help="What signs its ID tokens. A new app has RS256, which every library expects.",
+    ),
+    click.option(
+        "--id-token-profile/--no-id-token-profile",
+        default=None,
+        help="Whether its ID tokens carry name, e-mail and the like, as those of a new app do; userinfo always"
+        " has them.",
+    ),
+    click.option(
+        "--refresh-rotation/--no-refresh-rotation",
+        default=None,
+        help="Whether each use of a refresh token gives a new one, as for a new app. Browser apps always do.",
+    ),
+    click.option(
+        "--refresh-overlap",
+        type=arguments.Duration(),
+        help="How long a used refresh token still gets the same successor: 0 to 60s. A new app has 10s.",
+    ),
+    click.option(
+        "--refresh-idle",
+        type=arguments.Duration(),
+        help="How long a refresh token lives unused. A new app has 14d, a browser app 24h.",
+    ),
+    click.option(
+        "--refresh-absolute",
+        type=arguments.Duration(),
+        help="How long after sign-in the last refresh token ends. A new app has 90d, a browser app 24h.",
+    ),
+)
+
+
+def settings(command: Command) -> Command:
+    """Gives a command every option of `SETTINGS`; their values arrive as `**options`."""
+    return arguments.with_options(SETTINGS, command)
+
+
+def said(options: dict[str, Any]) -> dict[str, Any]:
+    """What was named, as keywords of `NewClient` and `ClientChanges`."""
+    named = arguments.named(options)
+    refresh = {name: named.pop(name) for name in list(named) if name.startswith(REFRESH)}
+    policy = RefreshChanges(**{name.removeprefix(REFRESH): value for name, value in refresh.items()})
+    return named | {"refresh": policy}
