@@ -12,9 +12,11 @@ import msgspec
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.flows import device_answers
 from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
+from innkeeper.server.flows.device_answers import Approval
 from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.services import Services
@@ -22,9 +24,17 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import AuthorizationRefused, CodeIssued
 from innkeeper.server.model.grant import Epochs, Grant
-from innkeeper.server.protocol import authorize, consent, response_modes
+from innkeeper.server.protocol import authorize, consent, device, response_modes
 from innkeeper.server.protocol.authorize import AuthorizationRequest
-from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
+from innkeeper.server.protocol.interaction import (
+    AskConsent,
+    Confirm,
+    ConfirmDevice,
+    Issue,
+    SignIn,
+    Step,
+    next_step,
+)
 from innkeeper.server.protocol.target import Target, client_id_of, locate
 from innkeeper.server.storage.outcomes import Done
 
@@ -38,7 +48,7 @@ class Redirect(msgspec.Struct, frozen=True, kw_only=True):
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     """A page has to be shown; `interaction` must be sealed for this browser."""
 
-    page: Literal["sign-in", "consent"]
+    page: Literal["sign-in", "device", "consent"]
     interaction: Interaction
 
 
@@ -60,6 +70,13 @@ async def find_target(parameters: Parameters, services: Services) -> Target:
     return locate(parameters, await services.registry.client(client_id_of(parameters)))
 
 
+async def target_of(interaction: Interaction, browser: Browser, services: Services) -> Target:
+    """Whose request this is, on today's registry. Raises `UntrustedRequest`, `DeviceGone`."""
+    if interaction.device is not None:
+        return await device_answers.target_of(interaction.device, browser, services)
+    return await find_target(interaction.request(), services)
+
+
 async def begin(parameters: Parameters, browser: Browser, services: Services) -> Outcome:
     """A request has arrived by our own GET. Raises `UntrustedRequest`, `StoreUnavailable`."""
     return await advance(interactions.new(parameters, services), browser, services)
@@ -67,13 +84,15 @@ async def begin(parameters: Parameters, browser: Browser, services: Services) ->
 
 async def advance(interaction: Interaction, browser: Browser, services: Services) -> Outcome:
     """The one place that decides what comes next."""
-    target = await find_target(interaction.request(), services)
+    target = await target_of(interaction, browser, services)
     try:
         for _ in range(MAX_TRIES):
             pending = await load(interaction, browser, services)
             match pending.step:
                 case SignIn():
                     return Show(page="sign-in", interaction=pending.interaction)
+                case ConfirmDevice():
+                    return Show(page="device", interaction=pending.interaction)
                 case AskConsent() | Confirm():
                     return Show(page="consent", interaction=pending.interaction)
                 case Issue() as issue:
@@ -81,18 +100,20 @@ async def advance(interaction: Interaction, browser: Browser, services: Services
                     if location is not None:
                         return Redirect(location=location)
             await services.registry.refresh()
-            target = await find_target(interaction.request(), services)
+            target = await target_of(interaction, browser, services)
         raise kept_changing()
     except OAuthError as error:
-        return refuse(target, error, browser, services)
+        return await refuse(target, error, browser, services)
 
 
 async def load(interaction: Interaction, browser: Browser, services: Services) -> Pending:
     """Checks the request on today's registry and judges the next step. Raises `UntrustedRequest`, `OAuthError`."""
-    parameters = interaction.request()
     registry = services.registry.snapshot
-    target = await find_target(parameters, services)
-    request = authorize.validate(parameters, target, registry, services.settings)
+    target = await target_of(interaction, browser, services)
+    if target.device is not None:
+        request = device.request(target, registry)
+    else:
+        request = authorize.validate(interaction.request(), target, registry, services.settings)
     person = await signed_in(browser, services)
     remembered: tuple[Consent, ...] = ()
     if person is not None:
@@ -109,8 +130,18 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
 
 
-def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Redirect:
-    """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`."""
+async def load_or_refuse(
+    interaction: Interaction, browser: Browser, services: Services
+) -> Pending | Redirect:
+    """For the pages of one step: what `load` raises is the client's to hear. Raises `UntrustedRequest`."""
+    try:
+        return await load(interaction, browser, services)
+    except OAuthError as error:
+        return await refuse(await target_of(interaction, browser, services), error, browser, services)
+
+
+async def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Redirect:
+    """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`; a device fetches it."""
     services.events.emit(
         AuthorizationRefused(
             at=services.clock.now(),
@@ -121,6 +152,8 @@ def refuse(target: Target, error: OAuthError, browser: Browser, services: Servic
             detail=error.detail or error.description,
         )
     )
+    if target.device is not None:
+        return Redirect(location=await device_answers.refuse(target, error, browser, services))
     return answer(target, [("error", error.code), ("error_description", error.description)], services)
 
 
@@ -138,6 +171,12 @@ def answer(target: Target, parameters: list[tuple[str, str]], services: Services
 async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> str | None:
     """Grant and code in one transition. None when something moved meanwhile."""
     await _forget_other_answer(pending, issue.asked, services)
+    if pending.request.target.device is not None:
+        assert pending.signed_in is not None
+        approval = Approval(
+            request=pending.request, person=pending.signed_in, scope=issue.scope, epochs=epochs(pending)
+        )
+        return await device_answers.approve(approval, browser, services)
     text, code, grant = _new_code(pending, issue.scope, services)
     event = CodeIssued(
         at=code.issued_at,

@@ -16,6 +16,8 @@ from innkeeper.server.web.pages import plain_text
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
+    DeviceCodePage,
+    DeviceConfirmPage,
     ErrorPage,
     HomePage,
     NoticePage,
@@ -35,6 +37,8 @@ STATIC_PATH: Final = "/static/"
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     ConsentPage: "consent.html",
+    DeviceCodePage: "device_code.html",
+    DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",
     SetupPage: "setup.html",
     NoticePage: "notice.html",
