@@ -114,7 +114,7 @@ def _grant(approval: Approval, services: Services) -> Grant:
         user_id=person.user.user_id,
         api=None if api is None else api.identifier,
         scope=tuple(approval.scope),
-        sid=person.session.sid,
+        sid=None,  # the session is the phone's: signing out there is not signing out of the television
         auth_time=person.session.auth_time,
         amr=person.session.amr,
         acr=person.session.acr,

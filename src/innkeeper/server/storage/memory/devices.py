@@ -176,8 +176,7 @@ class MemoryDeviceCodes:
             return Done()
         if not _is_open(row.device, now) or row.device.claimed_by != browser:
             return Gone()
-        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
-        if not tables.is_current(grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch):
+        if not tables.may_begin(grant):
             return Stale()
         tables.grants[grant.grant_id] = grant
         device = replace(row.device, state="approved", grant_id=grant.grant_id, user_id=grant.user_id)
