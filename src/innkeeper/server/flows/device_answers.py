@@ -3,19 +3,16 @@
 from datetime import timedelta
 from typing import Final
 
-import msgspec
-
 from innkeeper.jose.hashes import sha256
 from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable
-from innkeeper.oauth.scope import Scope
-from innkeeper.server.flows.browser import Browser, SignedIn
+from innkeeper.server.flows.browser import Browser
+from innkeeper.server.flows.complete import Finished
 from innkeeper.server.flows.fresh import new_attempt, new_grant_id
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.events import DeviceApproved, DeviceDenied
-from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.grant import Grant
 from innkeeper.server.protocol import device as rules
-from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.discovery import verification_uri
 from innkeeper.server.protocol.target import Target
 from innkeeper.server.protocol.waiting_device import DeviceReference
@@ -27,15 +24,6 @@ REFUSED: Final = "/device/refused"
 
 class DeviceGone(Exception):
     """The code has expired, was answered, or is in another browser's hands: there is nothing to answer any more."""
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """Who allows what, and on what that was decided."""
-
-    request: AuthorizationRequest
-    person: SignedIn
-    scope: Scope
-    epochs: Epochs
 
 
 def claim_of(browser: Browser) -> bytes | None:
@@ -58,14 +46,14 @@ async def target_of(reference: DeviceReference, browser: Browser, services: Serv
     )
 
 
-async def approve(approval: Approval, browser: Browser, services: Services) -> str | None:
+async def approve(finished: Finished, browser: Browser, services: Services) -> str | None:
     """Where to go next. None when something moved meanwhile. Raises `DeviceGone`."""
-    device, claim, now = approval.request.target.device, claim_of(browser), services.clock.now()
+    device, claim, now = finished.request.target.device, claim_of(browser), services.clock.now()
     assert device is not None and claim is not None
-    grant = _grant(approval, services)
+    grant = _grant(finished, services)
     event = DeviceApproved(
         at=now, correlation_id=browser.correlation_id, client_id=grant.client_id, user_id=grant.user_id,
-        ip=browser.address, grant_id=grant.grant_id, scope=str(approval.scope),
+        ip=browser.address, grant_id=grant.grant_id, scope=str(finished.scope),
     )  # fmt: skip
     outcome = await services.store.device_codes.approve(
         device.record.key,
@@ -102,8 +90,8 @@ async def refuse(target: Target, error: OAuthError, browser: Browser, services: 
     return REFUSED
 
 
-def _grant(approval: Approval, services: Services) -> Grant:
-    request, person = approval.request, approval.person
+def _grant(finished: Finished, services: Services) -> Grant:
+    request, person = finished.request, finished.person
     device, api = request.target.device, request.api
     assert device is not None
     userinfo = timedelta(seconds=services.settings.lifetimes.userinfo_access_token_s)
@@ -113,12 +101,12 @@ def _grant(approval: Approval, services: Services) -> Grant:
         client_id=request.target.client.client_id,
         user_id=person.user.user_id,
         api=None if api is None else api.identifier,
-        scope=tuple(approval.scope),
+        scope=tuple(finished.scope),
         sid=None,  # the session is the phone's: signing out there is not signing out of the television
         auth_time=person.session.auth_time,
         amr=person.session.amr,
         acr=person.session.acr,
-        epochs=approval.epochs,
+        epochs=finished.epochs,
         created_at=services.clock.now(),
         expires_at=device.record.expires_at + longest,
     )

@@ -19,6 +19,7 @@ from innkeeper.server.flows.client_authentication import ClientRequest, authenti
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
+from innkeeper.server.flows.password import person_with
 from innkeeper.server.flows.refresh_tokens import presented
 from innkeeper.server.flows.refuse import commit_refusal
 from innkeeper.server.flows.services import Services
@@ -36,6 +37,7 @@ from innkeeper.server.protocol.grants.base import (
     FamilyByHandle,
     GrantType,
     Lookup,
+    PasswordOf,
     Refusal,
 )
 
@@ -61,7 +63,7 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         _check_allowed(grant, client)
         lookup = grant.lookup(request.form)
         now = services.clock.now()
-        evidence = await _read(lookup, services)
+        evidence = await _read(lookup, client, request, services)
         decision = grant.decide(request.form, evidence, _context(client, services, now))
         if isinstance(decision, Refusal):
             if not await commit_refusal(decision, request, client, attempt, services, now):
@@ -115,7 +117,7 @@ def _context(client: Client, services: Services, now: datetime) -> Context:
     )
 
 
-async def _read(lookup: Lookup, services: Services) -> Evidence:
+async def _read(lookup: Lookup, client: Client, request: ClientRequest, services: Services) -> Evidence:
     match lookup:
         case CodeByHandle(key) if key is not None:
             return await services.store.codes.read(key)
@@ -123,6 +125,8 @@ async def _read(lookup: Lookup, services: Services) -> Evidence:
             return await presented(text, services)
         case DeviceByHandle(key) if key is not None:
             return await services.store.device_codes.read(key)
+        case PasswordOf():
+            return await person_with(lookup, client, request, services)
         case _:
             return None
 

@@ -50,7 +50,7 @@ async def ask(request: Request, services: Services) -> Response:
         return _code_page("", None, browser, request, services)
     pending = await flow.view(handle, browser, services)
     if not isinstance(pending, Pending):
-        return follow(pending, browser, services)
+        return follow(pending, browser, request, services)
     return _confirm_page(pending, browser, request, services)
 
 
@@ -64,12 +64,12 @@ async def answer(request: Request, services: Services) -> Response:
     handle = fields.get("interaction") or ""
     action = fields.get("action")
     if action == "confirm":
-        return follow(await flow.confirm(handle, browser, services), browser, services)
+        return follow(await flow.confirm(handle, browser, services), browser, request, services)
     if action == "deny":
-        return follow(await flow.deny(handle, browser, services), browser, services)
+        return follow(await flow.deny(handle, browser, services), browser, request, services)
     pending = await flow.view(handle, browser, services)
     if not isinstance(pending, Pending):
-        return follow(pending, browser, services)
+        return follow(pending, browser, request, services)
     return _confirm_page(pending, browser, request, services)
 
 
@@ -87,7 +87,7 @@ async def _entered(typed: str, browser: Browser, request: Request, services: Ser
     found = await flow.enter(typed[: MAX_TYPED_LENGTH + 1], browser, services)
     if isinstance(found, flow.CodeRefused):
         return _code_page(typed, found, browser, request, services)
-    return follow(found, browser, services)
+    return follow(found, browser, request, services)
 
 
 def _is_visit(request: Request) -> bool:
