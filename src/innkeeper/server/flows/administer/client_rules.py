@@ -12,6 +12,7 @@ from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol.authorize import RESPONSE_TYPES
+from innkeeper.server.protocol.grants import PASSWORD_GRANTS
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.tokens import subject
 
@@ -139,7 +140,8 @@ def _check_fetched(uri: str, *, is_dev: bool) -> None:
 
 
 def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
-    grant = next((grant for grant in grants if grant.name == name), None)
+    # What an app has already it may keep while the flow is switched off; giving it is another question.
+    grant = next((grant for grant in (*grants, *PASSWORD_GRANTS) if grant.name == name), None)
     if grant is None:
         raise Refused(
             f"There is no grant type {name!r}. There are: {', '.join(grant.name for grant in grants)}."
