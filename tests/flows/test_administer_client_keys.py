@@ -14,7 +14,7 @@ from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.client import ApiGrant, Client
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.sqlite.store import open_store
-from tests.assertions import EC_PRIVATE, a_key, assertion, by_assertion, secret_assertion
+from tests.assertions import EC_KEY, a_key, assertion, by_assertion, secret_assertion
 from tests.attacks.oracles import is_json_error
 from tests.world import TIMESHEETS, World, a_world, basic
 
@@ -123,7 +123,7 @@ async def test_an_app_that_leaves_the_method_keeps_nothing_but_the_digest() -> N
 @pytest.mark.parametrize(
     "changes",
     [
-        {"keys": (replace(a_key(), jwk=EC_PRIVATE),)},
+        {"keys": (a_key(dict(EC_KEY.public_jwk) | {"d": "x"}),)},
         {"keys": (replace(a_key(), jwk=b'{"kty":"oct","k":"c2VjcmV0"}'),)},
         {"keys": tuple(a_key() for _ in range(11))},
         {"token_endpoint_auth_method": "private_key_jwt"},
