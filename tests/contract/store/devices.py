@@ -130,7 +130,7 @@ async def a_code_is_redeemed_once(world: World) -> None:
     assert await redeem(world, device, access_token=token, family=family) == Redeemed()
     assert await redeem(world, device) == Gone()
     assert not await world.is_revoked(grant.grant_id)
-    assert await world.store.grants.opaque_standing(token.key) is not None
+    assert await world.store.access_tokens.opaque_standing(token.key) is not None
     assert await world.store.refresh_families.read(family.key) is not None
     assert await world.audit("device.redeemed") == 1
 

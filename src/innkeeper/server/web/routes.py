@@ -5,7 +5,7 @@ from typing import Final
 from innkeeper.server.web.http import Endpoint
 from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
 from innkeeper.server.web.pages import device as device_pages
-from innkeeper.server.web.wire import authorize, device, health, metadata, revoke, token, userinfo
+from innkeeper.server.web.wire import authorize, device, health, introspect, metadata, revoke, token, userinfo
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -21,6 +21,7 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("OPTIONS", "/oauth/device/code"): device.options,
     ("POST", "/oauth/revoke"): revoke.revoke,
     ("OPTIONS", "/oauth/revoke"): revoke.options,
+    ("POST", "/oauth/introspect"): introspect.introspect,
     ("GET", "/userinfo"): userinfo.userinfo,
     ("POST", "/userinfo"): userinfo.userinfo,
     ("OPTIONS", "/userinfo"): userinfo.options,
