@@ -18,13 +18,14 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import Unproved
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import ClientId, GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.secret import Secret
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
-from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant
+from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -41,6 +42,12 @@ class FamilyByHandle(msgspec.Struct, frozen=True):
     """Read a refresh family with its grant and person, if the text's MAC is ours. `text` is what was sent."""
 
     text: str
+
+
+class DeviceByHandle(msgspec.Struct, frozen=True):
+    """Read a waiting device, with grant and person once it is approved. `key`: as for a code."""
+
+    key: HandleKey | None
 
 
 class PasswordOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +68,7 @@ class TokensByText(msgspec.Struct, frozen=True, kw_only=True):
         return "TokensByText()"
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle | PasswordOf | TokensByText
+Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf | TokensByText
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +90,20 @@ class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
     idle: timedelta
 
 
+class RedeemDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition that turns an approved device code into tokens."""
+
+    key: HandleKey
+    grant_id: GrantId
+    epochs: Epochs
+
+
+class PollDevice(msgspec.Struct, frozen=True):
+    """Nobody has answered: the transition says whether the device asked too soon or too late (RFC 8628 §3.5)."""
+
+    key: HandleKey
+
+
 class OpenGrant(msgspec.Struct, frozen=True, kw_only=True):
     """The one transition of an authorization that is complete at once: the grant and every token that leaves with it.
 
@@ -99,7 +120,7 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | RotateFamily | OpenGrant
+Consumption = Nothing | RedeemCode | RotateFamily | RedeemDevice | OpenGrant
 """What success changes."""
 
 
@@ -138,7 +159,16 @@ class ExchangeTokens(msgspec.Struct, frozen=True, kw_only=True):
     actor: LiveToken | None
 
 
-Evidence = CodeAndGrant | PresentedFamily | ProvedPerson | Unproved | ExchangeTokens | None
+Evidence = (
+    CodeAndGrant
+    | PresentedFamily
+    | DeviceAuthorization
+    | DeviceAndGrant
+    | ProvedPerson
+    | Unproved
+    | ExchangeTokens
+    | None
+)
 """What the lookup found."""
 
 
@@ -146,7 +176,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The error to answer, and what it changes: committed before the answer leaves."""
 
     error: OAuthError
-    consumption: Nothing | BurnCode = Nothing()
+    consumption: Nothing | BurnCode | PollDevice = Nothing()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
