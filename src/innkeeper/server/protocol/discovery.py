@@ -28,6 +28,7 @@ def metadata(
         authorization_endpoint=f"{base}/authorize",
         token_endpoint=f"{base}/oauth/token",
         userinfo_endpoint=userinfo_endpoint(issuer),
+        end_session_endpoint=f"{base}/oidc/logout",
         jwks_uri=f"{base}/.well-known/jwks.json",
         revocation_endpoint=f"{base}/oauth/revoke",
         revocation_endpoint_auth_methods_supported=auth_methods,

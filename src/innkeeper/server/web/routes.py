@@ -3,8 +3,8 @@
 from typing import Final
 
 from innkeeper.server.web.http import Endpoint
-from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
-from innkeeper.server.web.wire import authorize, health, metadata, revoke, token, userinfo
+from innkeeper.server.web.pages import consent, notices, setup, sign_in, sign_out, static_files
+from innkeeper.server.web.wire import authorize, end_session, health, metadata, revoke, token, userinfo
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -26,12 +26,16 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # the authorization endpoint: machines write the link, people follow it
     ("GET", "/authorize"): authorize.authorize,
     ("POST", "/authorize"): authorize.post,
+    ("GET", "/oidc/logout"): end_session.end_session,
+    ("POST", "/oidc/logout"): end_session.post,
     # for people
     ("GET", "/"): notices.home,
     ("GET", "/sign-in"): sign_in.show,
     ("POST", "/sign-in"): sign_in.submit,
     ("GET", "/consent"): consent.show,
     ("POST", "/consent"): consent.submit,
+    ("GET", "/sign-out"): sign_out.show,
+    ("POST", "/sign-out"): sign_out.submit,
     ("GET", "/setup"): setup.show,
     ("POST", "/setup"): setup.submit,
     **{("GET", path): static_files.file for path in static_files.paths()},

@@ -10,6 +10,7 @@ from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
+from innkeeper.server.protocol.end_session import UntrustedSignOut
 from innkeeper.server.protocol.target import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.http import Endpoint, Request, Response
@@ -30,6 +31,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     fix: str
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitable[Response]]:
@@ -74,6 +76,7 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
         cause=failure.cause,
         fix=failure.fix,
         restart_url=failure.restart_url,
+        sign_out_url=failure.sign_out_url,
     )
     response = html(screen, request, services, status=failure.status)
     return response.with_headers(RETRY_AFTER) if failure.status == 503 else response
@@ -81,6 +84,15 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
 
 def _failure(error: Exception) -> Failure:
     match error:
+        case UntrustedSignOut():
+            return Failure(
+                status=400,
+                wording=wording.SIGN_OUT_DOES_NOT_WORK,
+                error=error.code,
+                cause=error.cause,
+                fix=error.fix,
+                sign_out_url="/sign-out",
+            )
         case UntrustedRequest():
             words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
             return Failure(

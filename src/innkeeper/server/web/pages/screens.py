@@ -54,6 +54,22 @@ class ConsentPage(Screen, frozen=True, kw_only=True):
     form_action: str = "/consent"
 
 
+class SignOutPage(Screen, frozen=True, kw_only=True):
+    """Asks whether to sign out. `app_name` is None when no app asked for it."""
+
+    app_name: str | None
+    redirect_host: str | None
+    account_name: str
+    account_username: str
+    request: str
+    csrf: str
+    form_action: str = "/sign-out"
+
+
+class SignedOutPage(Screen, frozen=True, kw_only=True):
+    """Nobody is signed in in this browser."""
+
+
 class ErrorPage(Screen, frozen=True, kw_only=True):
     """Title and message speak to a person; `cause` and `fix` speak to a developer and appear in dev only."""
 
@@ -63,6 +79,7 @@ class ErrorPage(Screen, frozen=True, kw_only=True):
     cause: str | None = None
     fix: str | None = None
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 class SetupPage(Screen, frozen=True, kw_only=True):

@@ -21,7 +21,9 @@ from innkeeper.server.web.pages.screens import (
     NoticePage,
     Screen,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
 )
 from innkeeper.server.web.pages.wording import marked
 
@@ -35,6 +37,8 @@ STATIC_PATH: Final = "/static/"
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     ConsentPage: "consent.html",
+    SignOutPage: "sign_out.html",
+    SignedOutPage: "signed_out.html",
     ErrorPage: "error.html",
     SetupPage: "setup.html",
     NoticePage: "notice.html",
