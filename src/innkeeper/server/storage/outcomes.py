@@ -81,6 +81,14 @@ class FamilyAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     consent_epoch: int
 
 
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """This attempt, and no other, has the assertion."""
+
+
+class AlreadyClaimed(msgspec.Struct, frozen=True, kw_only=True):
+    """Another attempt had it before; nothing was changed."""
+
+
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt was counted and may go on."""
 

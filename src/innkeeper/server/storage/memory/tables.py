@@ -78,6 +78,13 @@ class ThrottleRow(msgspec.Struct, frozen=True, kw_only=True):
     window_ends_at: datetime
 
 
+class AssertionIdRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An assertion that was used, and the attempt that used it."""
+
+    expires_at: datetime
+    claimed_by: Attempt
+
+
 class Tables:
     """All state. Whatever reads or writes it holds `lock`, so threads may share one store."""
 
@@ -106,6 +113,7 @@ class Tables:
         self.denied_tokens: dict[HandleKey, datetime] = {}
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
+        self.assertion_ids: dict[bytes, AssertionIdRow] = {}
         self.audit: list[AuditRow] = []
         self.instance: Instance | None = None
 
