@@ -275,7 +275,7 @@ async def test_LO_02_a_disabled_app_signs_nobody_out(world: World, method: str) 
 )
 async def test_LO_02_nothing_may_come_twice(world: World, method: str, twice: str) -> None:
     visitor, hint = await arrived(world)
-    pairs = [
+    pairs: list[tuple[str, Any]] = [
         ("id_token_hint", hint),
         ("client_id", "web"),
         ("post_logout_redirect_uri", BYE),
