@@ -90,7 +90,7 @@ def destination(request: SignOutRequest, client: Client | None) -> str | None:
             f"Send one that is registered, the same to the letter ({registered}), or register it with "
             f"`innkeeper app change {client.client_id} --logout-callback URL`.",
         )
-    return Query().location(wanted, [("state", request.state)]) if request.state is not None else wanted
+    return wanted if request.state is None else Query().deliver(wanted, [("state", request.state)]).location
 
 
 def may_skip_question(request: SignOutRequest, client: Client | None, subject: str | None) -> bool:

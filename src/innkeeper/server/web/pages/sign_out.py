@@ -13,10 +13,11 @@ from innkeeper.server.web import cookies
 from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages import forms, wording
-from innkeeper.server.web.pages.browsing import BINDING_BYTES, browser_of, see_other
+from innkeeper.server.web.pages.browsing import BINDING_BYTES, browser_of
 from innkeeper.server.web.pages.failures import page_on_failure
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import NoticePage, SignedOutPage, SignOutPage
+from innkeeper.server.web.redirects import see_other
 
 PATH: Final = "/sign-out"
 FORM: Final = "sign-out"

@@ -9,9 +9,10 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.protocol.end_session import UntrustedSignOut
 from innkeeper.server.web.bodies import form
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.pages.browsing import browser_of, see_other
+from innkeeper.server.web.pages.browsing import browser_of
 from innkeeper.server.web.pages.failures import page_on_failure
 from innkeeper.server.web.pages.sign_out import PATH, leave
+from innkeeper.server.web.redirects import see_other
 
 
 @page_on_failure
