@@ -4,7 +4,16 @@ from typing import Final
 
 from innkeeper.server.web.http import Endpoint
 from innkeeper.server.web.pages import consent, notices, setup, sign_in, sign_out, static_files
-from innkeeper.server.web.wire import authorize, end_session, health, metadata, revoke, token, userinfo
+from innkeeper.server.web.wire import (
+    authorize,
+    end_session,
+    health,
+    introspect,
+    metadata,
+    revoke,
+    token,
+    userinfo,
+)
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -18,6 +27,7 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("OPTIONS", "/oauth/token"): token.options,
     ("POST", "/oauth/revoke"): revoke.revoke,
     ("OPTIONS", "/oauth/revoke"): revoke.options,
+    ("POST", "/oauth/introspect"): introspect.introspect,
     ("GET", "/userinfo"): userinfo.userinfo,
     ("POST", "/userinfo"): userinfo.userinfo,
     ("OPTIONS", "/userinfo"): userinfo.options,
