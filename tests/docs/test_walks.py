@@ -25,6 +25,7 @@ WALKS = (
     "docs/apis.md",
     "docs/tokens.md",
     "docs/errors.md",
+    "docs/devices.md",
     "docs/sign-in.md",
 )
 # These wait for Ctrl-C or fetch packages; tests/e2e starts the same things.

@@ -16,6 +16,8 @@ from innkeeper.server.web.pages import plain_text, scripts
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
+    DeviceCodePage,
+    DeviceConfirmPage,
     ErrorPage,
     FormPostPage,
     HomePage,
@@ -41,6 +43,8 @@ _TEMPLATES: Final[dict[type[Screen], str]] = {
     ConsentPage: "consent.html",
     SignOutPage: "sign_out.html",
     SignedOutPage: "signed_out.html",
+    DeviceCodePage: "device_code.html",
+    DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",
     FormPostPage: "form_post.html",
     WebMessagePage: "web_message.html",
