@@ -89,24 +89,8 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
 
 def _failure(error: Exception) -> Failure:
     match error:
-        case UntrustedSignOut():
-            return Failure(
-                status=400,
-                wording=wording.SIGN_OUT_DOES_NOT_WORK,
-                error=error.code,
-                cause=error.cause,
-                fix=error.fix,
-                sign_out_url="/sign-out",
-            )
         case UntrustedRequest():
-            words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
-            return Failure(
-                status=400,
-                wording=words,
-                error=error.code,
-                cause=error.cause,
-                fix=error.fix,
-            )
+            return _untrusted(error)
         case InteractionRefused():
             return Failure(
                 status=400,
@@ -148,6 +132,20 @@ def _failure(error: Exception) -> Failure:
                 cause="The store cannot be reached or written, or too many sign-ins wait.",
                 fix="See /readyz and the log. The request can be repeated.",
             )
+
+
+def _untrusted(error: UntrustedRequest) -> Failure:
+    """What nobody may be redirected for; a person whose app asks wrongly to sign them out can do it here."""
+    leaves = isinstance(error, UntrustedSignOut)
+    words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
+    return Failure(
+        status=400,
+        wording=wording.SIGN_OUT_DOES_NOT_WORK if leaves else words,
+        error=error.code,
+        cause=error.cause,
+        fix=error.fix,
+        sign_out_url="/sign-out" if leaves else None,
+    )
 
 
 def reporter(services: Services) -> Callable[[Request, Exception], Response]:
