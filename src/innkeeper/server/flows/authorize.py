@@ -16,15 +16,27 @@ from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
+from innkeeper.server.flows.id_tokens import Hint, hinted
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.services import Services
+from innkeeper.server.identity.identifiers import identifiers_of, normalise
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import AuthorizationRefused, CodeIssued
 from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.user import User
 from innkeeper.server.protocol import authorize, consent, response_modes
 from innkeeper.server.protocol.authorize import AuthorizationRequest
-from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
+from innkeeper.server.protocol.interaction import (
+    AskConsent,
+    Choose,
+    Confirm,
+    Issue,
+    KnownAs,
+    SignIn,
+    Step,
+    next_step,
+)
 from innkeeper.server.protocol.target import Target, client_id_of, locate
 from innkeeper.server.storage.outcomes import Done
 
@@ -38,7 +50,7 @@ class Redirect(msgspec.Struct, frozen=True, kw_only=True):
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     """A page has to be shown; `interaction` must be sealed for this browser."""
 
-    page: Literal["sign-in", "consent"]
+    page: Literal["sign-in", "select-account", "consent"]
     interaction: Interaction
 
 
@@ -74,6 +86,8 @@ async def advance(interaction: Interaction, browser: Browser, services: Services
             match pending.step:
                 case SignIn():
                     return Show(page="sign-in", interaction=pending.interaction)
+                case Choose():
+                    return Show(page="select-account", interaction=pending.interaction)
                 case AskConsent() | Confirm():
                     return Show(page="consent", interaction=pending.interaction)
                 case Issue() as issue:
@@ -92,7 +106,10 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     parameters = interaction.request()
     registry = services.registry.snapshot
     target = await find_target(parameters, services)
-    request = authorize.validate(parameters, target, registry, services.settings)
+    hint = _hint(parameters, target, services)
+    request = authorize.validate(
+        parameters, target, registry, services.settings, hinted=None if hint is None else hint.subject
+    )
     person = await signed_in(browser, services)
     remembered: tuple[Consent, ...] = ()
     if person is not None:
@@ -105,8 +122,32 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
         registry.roles,
         interaction.progress,
         services.clock.now(),
+        None if person is None else _known_as(person.user, request, services),
     )
     return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
+
+
+async def load_or_refuse(
+    interaction: Interaction, browser: Browser, services: Services
+) -> Pending | Redirect:
+    """For the pages of one step: what `load` raises is the client's to hear. Raises `UntrustedRequest`."""
+    try:
+        return await load(interaction, browser, services)
+    except OAuthError as error:
+        return refuse(await find_target(interaction.request(), services), error, browser, services)
+
+
+def _hint(parameters: Parameters, target: Target, services: Services) -> Hint | None:
+    text = parameters.get("id_token_hint")
+    return None if text is None else hinted(text, target.client.client_id, services)
+
+
+def _known_as(user: User, request: AuthorizationRequest, services: Services) -> KnownAs:
+    """A hint that can be nobody's name, or is the person's `sub`, is no reason to doubt (OIDC Core §3.1.2.1)."""
+    subject, hint = user.user_id, request.login_hint
+    name = None if hint is None else normalise(hint)
+    is_hinted = name is None or hint == subject or name in identifiers_of(user)
+    return KnownAs(subject=subject, is_hinted=is_hinted)
 
 
 def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Redirect:
@@ -138,7 +179,7 @@ def answer(target: Target, parameters: list[tuple[str, str]], services: Services
 async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> str | None:
     """Grant and code in one transition. None when something moved meanwhile."""
     await _forget_other_answer(pending, issue.asked, services)
-    text, code, grant = _new_code(pending, issue.scope, services)
+    text, code, grant = _new_code(pending, issue, services)
     event = CodeIssued(
         at=code.issued_at,
         correlation_id=browser.correlation_id,
@@ -157,7 +198,7 @@ async def _complete(pending: Pending, issue: Issue, browser: Browser, services: 
     return answer(pending.request.target, [("code", text)], services).location
 
 
-def _new_code(pending: Pending, scope: Scope, services: Services) -> tuple[str, AuthorizationCode, Grant]:
+def _new_code(pending: Pending, issue: Issue, services: Services) -> tuple[str, AuthorizationCode, Grant]:
     request, person, now = pending.request, pending.signed_in, services.clock.now()
     assert person is not None
     target, api, lifetimes = request.target, request.api, services.settings.lifetimes
@@ -170,12 +211,13 @@ def _new_code(pending: Pending, scope: Scope, services: Services) -> tuple[str, 
         client_id=target.client.client_id,
         user_id=person.user.user_id,
         api=None if api is None else api.identifier,
-        scope=tuple(scope),
+        scope=tuple(issue.scope),
         sid=person.session.sid,
         auth_time=person.session.auth_time,
         amr=person.session.amr,
         acr=person.session.acr,
         epochs=epochs(pending),
+        claims=issue.claims,
         created_at=now,
         expires_at=grant_ends_at,
     )

@@ -29,7 +29,8 @@ async def claims(token: str, services: Services) -> tuple[dict[str, Any], Client
     client = await services.registry.client(standing.grant.client_id)
     if client is None or not client.is_enabled:
         raise InvalidToken(REFUSED)
-    return {"sub": standing.user.user_id, **user_claims.of(standing.user, scope)}, client
+    named = user_claims.named(standing.user, standing.grant.claims.userinfo)
+    return {"sub": standing.user.user_id, **user_claims.of(standing.user, scope), **named}, client
 
 
 async def _standing(token: str, services: Services, now: datetime) -> tuple[GrantStanding | None, Scope]:

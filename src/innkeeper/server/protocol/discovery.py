@@ -6,14 +6,15 @@ from typing import Final
 from innkeeper.jose.jwk import SIGNING_ALGORITHMS
 from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
-from innkeeper.server.protocol.authorize import PROMPTS, RESPONSE_TYPES
+from innkeeper.server.protocol.acr import ACR_VALUES
+from innkeeper.server.protocol.authorize import DISPLAYS, PROMPTS, RESPONSE_TYPES
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import user_claims
 
-TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash")
+TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "acr", "at_hash")
 
 
 def metadata(
@@ -41,9 +42,11 @@ def metadata(
         code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
         authorization_response_iss_parameter_supported=True,
         claims_supported=(*TOKEN_CLAIMS, *user_claims.NAMES),
-        claims_parameter_supported=False,
+        claims_parameter_supported=True,
         request_parameter_supported=False,
         request_uri_parameter_supported=False,
+        acr_values_supported=ACR_VALUES,
+        display_values_supported=DISPLAYS,
         prompt_values_supported=PROMPTS,
         ui_locales_supported=tuple(ui_locales),
     )

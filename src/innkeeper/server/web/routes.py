@@ -3,7 +3,7 @@
 from typing import Final
 
 from innkeeper.server.web.http import Endpoint
-from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
+from innkeeper.server.web.pages import consent, notices, select_account, setup, sign_in, static_files
 from innkeeper.server.web.wire import authorize, health, metadata, revoke, token, userinfo
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
@@ -30,6 +30,8 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/"): notices.home,
     ("GET", "/sign-in"): sign_in.show,
     ("POST", "/sign-in"): sign_in.submit,
+    ("GET", "/select-account"): select_account.show,
+    ("POST", "/select-account"): select_account.submit,
     ("GET", "/consent"): consent.show,
     ("POST", "/consent"): consent.submit,
     ("GET", "/setup"): setup.show,

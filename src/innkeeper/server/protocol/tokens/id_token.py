@@ -36,4 +36,5 @@ def claims(
         claim_set["at_hash"] = at_hash(access_token, client.id_token_signed_response_alg)
     if client.id_token_profile:
         claim_set |= user_claims.of(user, authorization.scope)
+    claim_set |= user_claims.named(user, authorization.claims.id_token)
     return claim_set

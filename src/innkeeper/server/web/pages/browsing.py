@@ -9,7 +9,7 @@ from innkeeper.server.web import cookies
 from innkeeper.server.web.http import Request, Response
 
 BINDING_BYTES = 16
-PATH_OF_PAGE = {"sign-in": "/sign-in", "consent": "/consent"}
+PATH_OF_PAGE = {"sign-in": "/sign-in", "select-account": "/select-account", "consent": "/consent"}
 
 
 def browser_of(request: Request, services: Services) -> Browser:

@@ -20,6 +20,7 @@ from innkeeper.server.web.pages.screens import (
     HomePage,
     NoticePage,
     Screen,
+    SelectAccountPage,
     SetupPage,
     SignInPage,
 )
@@ -34,6 +35,7 @@ STATIC_PATH: Final = "/static/"
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
+    SelectAccountPage: "select_account.html",
     ConsentPage: "consent.html",
     ErrorPage: "error.html",
     SetupPage: "setup.html",

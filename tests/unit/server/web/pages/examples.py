@@ -14,6 +14,7 @@ from innkeeper.server.web.pages.screens import (
     ScopeChoice,
     ScopeGroup,
     Screen,
+    SelectAccountPage,
     SetupPage,
     SignInPage,
 )
@@ -24,6 +25,17 @@ VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
 def a_sign_in(text: str = "erin") -> SignInPage:
     return SignInPage(
         app_name=text, interaction=text, csrf=text, username=text, problem="wrong", form_action=text
+    )
+
+
+def a_choice(text: str = "erin") -> SelectAccountPage:
+    return SelectAccountPage(
+        app_name=text,
+        account_name=text,
+        account_username=text,
+        interaction=text,
+        csrf=text,
+        form_action=text,
     )
 
 
@@ -68,6 +80,7 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
     """Each page with all its parts showing and `text` in every field that holds words."""
     return {
         "sign in": a_sign_in(text),
+        "account": a_choice(text),
         "consent": a_consent(text),
         "confirmation": a_consent(text, confirm_only=True),
         "error": an_error(text),
