@@ -21,6 +21,7 @@ from innkeeper.server.config import Settings
 from innkeeper.server.flows.keys import new_record
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Services
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.identity.identifiers import identifiers_of
 from innkeeper.server.model.api import Api, ApiScope
 from innkeeper.server.model.client import ApiGrant, Client, ClientSecret
@@ -240,6 +241,7 @@ async def a_world(
     issuer: str = ISSUER,
     dev: bool = False,
     grants: Sequence[GrantType] = GRANTS,
+    hooks: Hooks | None = None,
     extra_clients: Sequence[Client] = (),
     **settings: Any,
 ) -> World:
@@ -262,7 +264,13 @@ async def a_world(
         )
         await store.users.create(user, identifiers=identifiers_of(user), password=credential, events=())
     services = await app.open_services(
-        Settings(issuer=issuer, dev=dev, **settings), store, master, clock=clock, events=heard, grants=grants
+        Settings(issuer=issuer, dev=dev, **settings),
+        store,
+        master,
+        clock=clock,
+        events=heard,
+        grants=grants,
+        hooks=hooks,
     )
     services = _with(services, passwords)
     return World(services, clock, heard, passwords, app.create_app(services), issuer)

@@ -264,7 +264,7 @@ async def test_IN_16_no_altered_token_is_live(world: World, kind: dict[str, Any]
     with no_row(world):
         for text in altered(token):
             with pytest.raises(OAuthError):
-                await flow.claims(text, world.services)
+                await flow.answer(text, world.services)
     assert (await userinfo(world, token)).status_code == 200
 
 
@@ -294,6 +294,6 @@ async def test_IN_16_only_the_canonical_spelling_of_a_jwt_is_live(world: World) 
         f"{header}.{payload}.{base64url.encode(raw[:-1])}",
     ):
         with pytest.raises(OAuthError):
-            await flow.claims(text, world.services)
+            await flow.answer(text, world.services)
     # ECDSA's mirrored signature is a signature too: it proves the same claims, so nothing may hang on the text.
     assert (await userinfo(world, f"{header}.{payload}.{base64url.encode(mirrored)}")).status_code == 200

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from innkeeper.jose import base64url, strict_json
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.protocol.grants import GRANTS
 from innkeeper.server.storage.memory.store import MemoryStore
+from tests.attacks.token_requests import FOR_API, redeem, tokens
 from tests.docs.pages import DOCS, blocks_of, table_of
 from tests.visitor import Visitor
 from tests.world import TIMESHEETS, World, a_world, basic, code_form
@@ -35,6 +38,23 @@ async def test_the_grant_of_the_house_page_takes_one_class_and_one_line() -> Non
     assert "batch:upload" in answer.json()["scope"].split()
     assert stranger.json()["error"] == "unauthorized_client"
     assert nobody.json()["error"] == "invalid_client"
+
+
+@pytest.mark.anyio
+async def test_the_hook_of_its_page_adds_roles_and_keeps_contractors_out() -> None:
+    (block,) = (block for block in blocks_of(DOCS / "hooks.md") if block.language == "python")
+    shown: dict[str, Any] = {}
+    exec(block.text.replace("https://api.example.com/payroll", TIMESHEETS), shown)
+    world = await a_world(hooks=Hooks(pre_token=shown["pre_token"]))
+    told = strict_json.parse_object(
+        base64url.decode((await tokens(world, **FOR_API))["access_token"].split(".")[1])
+    )
+    assert told["https://example.com/roles"] == ["Employee"]
+    await world.change_user("erin", roles=("contractor", "Employee"))
+    refused = await redeem(world, await Visitor(world).code(**FOR_API))
+    assert refused.json() == {
+        "error": "access_denied", "error_description": "Contractors have no access to payroll."
+    }  # fmt: skip
 
 
 @pytest.mark.anyio

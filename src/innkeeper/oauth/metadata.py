@@ -21,6 +21,7 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     code_challenge_methods_supported: Sequence[str]
     subject_types_supported: Sequence[str]
     id_token_signing_alg_values_supported: Sequence[str]
+    userinfo_signing_alg_values_supported: Sequence[str]
     token_endpoint_auth_methods_supported: Sequence[str]
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool

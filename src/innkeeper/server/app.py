@@ -17,6 +17,8 @@ from innkeeper.server.flows.password_pool import PasswordPool
 from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Clock, EventSink, Services
+from innkeeper.server.flows.subjects import subjects_of
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.jobs.runner import Runner
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.master_secret import MasterSecret
@@ -76,13 +78,15 @@ async def open_services(
     entropy: Entropy | None = None,
     events: EventSink | None = None,
     grants: Sequence[GrantType] = GRANTS,
+    hooks: Hooks | None = None,
 ) -> Services:
     """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`."""
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     seals = Seals(master, settings.issuer, entropy.random)
-    await _claim(settings, store, master, clock)
+    instance = await _claim(settings, store, master, clock)
     # Stored keys outlive a change of the dev server's port: they are sealed for the database, not for its issuer.
     at_rest = Seals(master, "", entropy.random)
+    subjects = await subjects_of(instance, store, at_rest, entropy)
     keys = KeyRing(at_rest)
     registry = Registry(store, await store.registry.snapshot(), keys.take)
     keys.take(registry.snapshot)
@@ -93,15 +97,17 @@ async def open_services(
         keys=keys,
         seals=seals,
         at_rest=at_rest,
+        subjects=subjects,
         clock=clock,
         entropy=entropy,
         passwords=PasswordPool(settings.sign_in),
         events=events or EventLog(),
         grants=tuple(grants),
+        hooks=hooks or Hooks(),
     )
 
 
-async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: Clock) -> None:
+async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: Clock) -> Instance:
     """One database is one issuer and one master secret; a mistake here would make sessions and keys worthless."""
     check = master.derive("master-check", "")
     assert check is not None
@@ -118,6 +124,7 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
             f"This database belongs to the issuer {stored.issuer}, the settings say {settings.issuer}."
             " Every app and API knows the issuer by its exact spelling: set it back, or start a new data folder."
         )
+    return stored
 
 
 def create_app(services: Services) -> Front:

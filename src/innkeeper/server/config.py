@@ -73,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lifetimes: Lifetimes = Lifetimes()
     sign_in: SignInLimits = SignInLimits()
     legacy: LegacyFlows = LegacyFlows()
+    hooks: str | None = None
     dev: bool = False
 
     @property

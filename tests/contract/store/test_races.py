@@ -349,3 +349,16 @@ async def test_an_instance_has_one_owner(rivals: Rivals) -> None:
 
     answers = await rivals.race(claim)
     assert len({answer.issuer for answer in answers}) == 1
+
+
+async def test_an_instance_gets_one_key(rivals: Rivals) -> None:
+    unclaimed = Instance(issuer="https://one.test", master_check=b"", created_at=NOW)
+
+    async def draw(store: AnyStore, number: int) -> Any:
+        ours = await store.claim_instance(unclaimed)
+        return await store.replace_instance(
+            replace(ours, pairwise_key=bytes([number + 1])), expected=unclaimed
+        )
+
+    answers = await rivals.race(draw)
+    assert len({answer.pairwise_key for answer in answers}) == 1 and answers[0].pairwise_key

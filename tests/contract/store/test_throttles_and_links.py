@@ -121,5 +121,15 @@ async def test_an_instance_is_claimed_once(store: AnyStore) -> None:
     assert await store.instance() == ours
 
 
+async def test_an_instance_is_replaced_on_what_was_read_and_on_nothing_else(store: AnyStore) -> None:
+    before = await store.claim_instance(
+        Instance(issuer="https://one.test", master_check=b"1", created_at=NOW)
+    )
+    after = replace(before, pairwise_key=b"k")
+    assert await store.replace_instance(after, expected=before) == after
+    assert await store.replace_instance(replace(before, pairwise_key=b"l"), expected=before) == after
+    assert await store.instance() == after
+
+
 async def test_a_store_that_can_write_passes_the_probe(store: AnyStore) -> None:
     await store.probe()

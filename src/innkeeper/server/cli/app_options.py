@@ -27,6 +27,13 @@ SETTINGS: Final = (
         help="Where people come back to. May be repeated; a change names all of them anew.",
     ),
     click.option(
+        "--logout-callback",
+        "post_logout_redirect_uris",
+        multiple=True,
+        metavar="URL",
+        help="Where people may come back to after signing out. All of them anew.",
+    ),
+    click.option(
         "--origin",
         "allowed_origins",
         multiple=True,
@@ -65,6 +72,58 @@ SETTINGS: Final = (
         default=None,
         help="Whether its ID tokens carry name, e-mail and the like, as those of a new app do; userinfo always"
         " has them.",
+    ),
+    click.option(
+        "--userinfo-alg",
+        "userinfo_signed_response_alg",
+        type=click.Choice([*get_args(SigningAlgorithm), "none"]),
+        help="Userinfo answers are JWTs signed with this; none, as for a new app: plain JSON.",
+    ),
+    click.option(
+        "--subject-type",
+        type=click.Choice(["public", "pairwise"]),
+        help="Pairwise: it knows a person by a name of its own. A change ends all that it was given.",
+    ),
+    click.option(
+        "--sector",
+        "sector_identifier",
+        metavar="HOST",
+        help="Apps of one sector share their pairwise names. Default: the host of the callbacks.",
+    ),
+    click.option(
+        "--jwks-uri", metavar="URL", help="Where its public keys are, to check its assertions with."
+    ),
+    click.option(
+        "--endpoint-audience/--no-endpoint-audience",
+        "accepts_endpoint_audience",
+        default=None,
+        help="Its assertions may name an endpoint instead of the issuer: for old libraries.",
+    ),
+    click.option(
+        "--guards",
+        "resource_server_of",
+        multiple=True,
+        metavar="API",
+        help="An API that it guards, so that it may introspect the tokens for it. All of them anew.",
+    ),
+    click.option(
+        "--trust-forwarded-for/--no-trust-forwarded-for",
+        "trusts_forwarded_for",
+        default=None,
+        help="With the password grant: it says in auth0-forwarded-for where a password came from.",
+    ),
+    click.option(
+        "--allow-public-password-grant/--no-public-password-grant",
+        "allow_public_password_grant",
+        default=None,
+        help="Yes, an app without a secret shall take people's passwords itself.",
+    ),
+    click.option(
+        "--refresh-api",
+        "refresh_apis",
+        multiple=True,
+        metavar="API",
+        help="Another API that a refresh token may be exchanged for. All of them anew.",
     ),
     click.option(
         "--refresh-rotation/--no-refresh-rotation",

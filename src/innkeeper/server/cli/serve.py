@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from innkeeper.server.cli import data_folder, listening, master_secret_file
+from innkeeper.server.cli import data_folder, hooks_file, listening, master_secret_file
 from innkeeper.server.cli.data_folder import DataFolder
 from innkeeper.server.cli.failure import CommandFailed
 from innkeeper.server.config import LOOPBACK_HOSTS, Listen, Settings
@@ -77,6 +77,7 @@ def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket]) -
     from innkeeper.server.cli import serving
 
     master = master_secret_file.load(folder, os.environ)
+    hooks = None if settings.hooks is None else hooks_file.load(folder.config.parent / settings.hooks)
 
     def started() -> None:
         place = f"{settings.listen.host}:{settings.listen.port}"
@@ -85,4 +86,4 @@ def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket]) -
     async def prepare(services: Services) -> Callable[[], None]:
         return started
 
-    serving.run(serving.serve(settings, folder.database, master, sockets, prepare))
+    serving.run(serving.serve(settings, folder.database, master, sockets, prepare, hooks))

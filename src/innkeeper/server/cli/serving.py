@@ -16,6 +16,7 @@ import uvicorn
 from innkeeper.server import app
 from innkeeper.server.config import Listen, Settings
 from innkeeper.server.flows.services import Services
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.jobs.refresh_registry import refresh_registry
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe import diagnostics
@@ -59,6 +60,7 @@ async def serve(
     master: MasterSecret,
     sockets: list[socket.socket],
     prepare: Callable[[Services], Awaitable[Callable[[], None]]],
+    hooks: Hooks | None = None,
 ) -> None:
     """Until SIGTERM or Ctrl-C; requests under way get ten seconds.
 
@@ -69,7 +71,7 @@ async def serve(
     try:
         store = await app.open_store(database, role="serving")
         try:
-            services = await app.open_services(settings, store, master, events=log)
+            services = await app.open_services(settings, store, master, events=log, hooks=hooks)
             started = await prepare(services)
             await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)

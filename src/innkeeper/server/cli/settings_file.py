@@ -28,6 +28,10 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "The API of requests that name none. Without it they get a token for userinfo.",
         "https://api.example.com",
     ),
+    "hooks": (
+        "A Python file with the operator's own rules for tokens, seen from this file.",
+        "hooks.py",
+    ),
     "listen.host": ("The address to listen on. Behind a proxy on this machine leave it.", None),
     "listen.port": ("The port to listen on.", None),
     "listen.certificate": (

@@ -144,7 +144,7 @@ def _hint(parameters: Parameters, target: Target, services: Services) -> Hint | 
 
 def _known_as(user: User, request: AuthorizationRequest, services: Services) -> KnownAs:
     """A hint that can be nobody's name, or is the person's `sub`, is no reason to doubt (OIDC Core §3.1.2.1)."""
-    subject, hint = user.user_id, request.login_hint
+    subject, hint = services.subjects.of(user, request.target.client), request.login_hint
     name = None if hint is None else normalise(hint)
     is_hinted = name is None or hint == subject or name in identifiers_of(user)
     return KnownAs(subject=subject, is_hinted=is_hinted)

@@ -89,6 +89,7 @@ def _signed_access_token(prepared: Prepared, services: Services) -> str:
     return prepared.access_signer.sign(
         access_token.claims(
             prepared.authorization,
+            subject=_subject(prepared.authorization, services),
             issuer=services.settings.issuer,
             userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
             jti=random if grant_id is None else f"{grant_id}.{random}",
@@ -102,6 +103,18 @@ def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token:
     lifetime = timedelta(seconds=services.settings.lifetimes.id_token_s)
     return prepared.id_signer.sign(
         id_token.claims(
-            prepared.authorization, issuer=issuer, access_token=token, lifetime=lifetime, now=prepared.now
+            prepared.authorization,
+            subject=_subject(prepared.authorization, services),
+            issuer=issuer,
+            access_token=token,
+            lifetime=lifetime,
+            now=prepared.now,
         )
     )
+
+
+def _subject(authorization: Authorization, services: Services) -> str:
+    """The person as this client knows them; a client that acts for itself is its own subject (RFC 9068 §2.2)."""
+    if authorization.user is None:
+        return authorization.client.client_id
+    return services.subjects.of(authorization.user, authorization.client)

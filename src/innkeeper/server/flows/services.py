@@ -9,6 +9,8 @@ from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
 from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.seals import Seals
+from innkeeper.server.flows.subjects import Subjects
+from innkeeper.server.hooks import Hooks
 from innkeeper.server.model.events import Event
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
@@ -52,8 +54,10 @@ class Services:
     seals: Seals
     at_rest: Seals
     """For what is stored sealed. It belongs to the database, whatever its issuer is called."""
+    subjects: Subjects
     clock: Clock
     entropy: Entropy
     passwords: Passwords
     events: EventSink
     grants: tuple[GrantType, ...]
+    hooks: Hooks

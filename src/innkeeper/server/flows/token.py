@@ -13,7 +13,7 @@ from innkeeper.oauth.errors import (
     UnsupportedGrantType,
 )
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.server.flows import issue
+from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -66,6 +66,13 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         if isinstance(decision, Refusal):
             await _commit_refusal(decision, request, client, attempt, services, now)
             raise decision.error
+        decision = await hooks.pre_token(
+            decision,
+            services,
+            grant_type=grant.name,
+            address=request.address,
+            correlation_id=request.correlation_id,
+        )
         consumption = grant.consume(evidence, decision)
         decision = rooted(decision, consumption, services)
         prepared = issue.prepare(decision, services, now)

@@ -1,7 +1,9 @@
 """The userinfo endpoint's work (OIDC Core §5.3): is the token live, and what may its holder know."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from innkeeper.jose.errors import TokenRefused
 from innkeeper.oauth.errors import InsufficientScope, InvalidToken, OAuthError
@@ -14,12 +16,21 @@ from innkeeper.server.protocol.liveness import is_live
 from innkeeper.server.protocol.tokens import user_claims
 from innkeeper.server.storage.outcomes import GrantStanding
 
+TYP: Final = "userinfo+jwt"
 # One text whatever is wrong with the token: its holder needs a new one in every case.
-REFUSED = "The access token is unknown, expired or revoked."
+REFUSED: Final = "The access token is unknown, expired or revoked."
 
 
-async def claims(token: str, services: Services) -> tuple[dict[str, Any], Client]:
-    """The claims and the client that holds the token. Raises `InvalidToken`, `InsufficientScope`."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the token's holder may know. `signed` is the same as a JWT, for clients that asked for one (§5.3.2)."""
+
+    client: Client
+    claims: dict[str, Any]
+    signed: str | None = None
+
+
+async def answer(token: str, services: Services) -> Answer:
+    """Raises `InvalidToken`, `InsufficientScope`."""
     now = services.clock.now()
     standing, scope = await _standing(token, services, now)
     if standing is None or not is_live(standing) or standing.user is None:
@@ -29,8 +40,23 @@ async def claims(token: str, services: Services) -> tuple[dict[str, Any], Client
     client = await services.registry.client(standing.grant.client_id)
     if client is None or not client.is_enabled:
         raise InvalidToken(REFUSED)
-    named = user_claims.named(standing.user, standing.grant.claims.userinfo)
-    return {"sub": standing.user.user_id, **user_claims.of(standing.user, scope), **named}, client
+    user = standing.user
+    claims = {
+        "sub": services.subjects.of(user, client),
+        **user_claims.of(user, scope),
+        **user_claims.named(user, standing.grant.claims.userinfo),
+    }
+    return Answer(client=client, claims=claims, signed=_signed(claims, client, services, now))
+
+
+def _signed(claims: dict[str, Any], client: Client, services: Services, now: datetime) -> str | None:
+    """Typed by itself, so that it can never pass for an ID token of the same issuer and audience (RFC 8725 §3.11)."""
+    alg = client.userinfo_signed_response_alg
+    if alg is None:
+        return None
+    return services.keys.signer(alg, TYP, now).sign(
+        {**claims, "iss": services.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp())}
+    )
 
 
 async def _standing(token: str, services: Services, now: datetime) -> tuple[GrantStanding | None, Scope]:

@@ -1,6 +1,8 @@
 """What every grant type proves, and all that the issuer of tokens needs to know."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -35,3 +37,6 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     access_token_lifetime: timedelta = timedelta(seconds=900)
     begins_family: bool = False
     """A refresh token leaves with it: offline_access was granted, and this is where it begins."""
+    access_token_claims: Mapping[str, Any] = {}
+    id_token_claims: Mapping[str, Any] = {}
+    """What the operator's hook adds to each, already checked."""

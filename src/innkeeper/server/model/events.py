@@ -167,6 +167,14 @@ class AuthorizationRefused(Event, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class HookFailed(Event, frozen=True, kw_only=True):
+    """An operator's hook raised an error, took too long or answered what cannot be taken: nothing was issued."""
+
+    type: ClassVar[str] = "hook.failed"
+    hook: str = ""
+    detail: str = ""
+
+
 class RecordChanged(Event, frozen=True, kw_only=True):
     """An administrator created, changed or deleted a record."""
 

@@ -11,3 +11,5 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     master_check: bytes
     created_at: datetime
+    pairwise_key: bytes = b""
+    """Sealed at rest: what pairwise subjects are made with. It never changes, or everybody would be a stranger."""

@@ -12,7 +12,7 @@ from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.response_modes import RESPONSE_MODES
-from innkeeper.server.protocol.tokens import user_claims
+from innkeeper.server.protocol.tokens import subject, user_claims
 
 TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "acr", "at_hash")
 
@@ -36,8 +36,9 @@ def metadata(
         response_types_supported=RESPONSE_TYPES,
         response_modes_supported=tuple(mode.name for mode in RESPONSE_MODES),
         grant_types_supported=tuple(grant.name for grant in grants),
-        subject_types_supported=("public",),
+        subject_types_supported=subject.SUBJECT_TYPES,
         id_token_signing_alg_values_supported=SIGNING_ALGORITHMS,
+        userinfo_signing_alg_values_supported=SIGNING_ALGORITHMS,
         token_endpoint_auth_methods_supported=auth_methods,
         code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
         authorization_response_iss_parameter_supported=True,

@@ -20,6 +20,11 @@ def secret_json(value: Any, *, status: int = 200) -> Response:
     return Response(status=status, headers=_TOKEN_HEADERS, body=_ENCODER.encode(value))
 
 
+def secret_jwt(token: str) -> Response:
+    """A signed answer (OIDC Core §5.3.2)."""
+    return Response(headers=((b"content-type", b"application/jwt"), NO_STORE), body=token.encode())
+
+
 def public_document(body: bytes, *, max_age_s: int) -> Response:
     """A JSON document for everybody, from any origin."""
     caching = (b"cache-control", f"public, max-age={max_age_s}".encode())

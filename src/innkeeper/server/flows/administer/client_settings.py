@@ -1,7 +1,7 @@
 """What can be said of an app (RFC 7591 §2), each thing once: at its creation and at every change."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace as with_changes
@@ -15,6 +15,7 @@ from innkeeper.server.model.client import (
     RefreshPolicy,
     SigningAlgorithm,
 )
+from innkeeper.server.model.identifiers import ApiIdentifier
 
 AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
     "regular_web": "client_secret_basic",
@@ -22,7 +23,7 @@ AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
     "spa": "none",
     "native": "none",
 }
-_OPTIONAL_TEXTS: Final = frozenset({"publisher", "initiate_login_uri"})
+_OPTIONAL_TEXTS: Final = frozenset({"publisher", "initiate_login_uri", "sector_identifier", "jwks_uri"})
 
 
 class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
     overlap: timedelta | None = None
     idle: timedelta | None = None
     absolute: timedelta | None = None
+    apis: tuple[ApiIdentifier, ...] | None = None
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     publisher: str | None = None
     redirect_uris: tuple[str, ...] | None = None
+    post_logout_redirect_uris: tuple[str, ...] | None = None
     allowed_origins: tuple[str, ...] | None = None
     initiate_login_uri: str | None = None
     token_endpoint_auth_method: ClientAuthMethod | None = None
@@ -51,6 +54,14 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     require_pkce: bool | None = None
     id_token_signed_response_alg: SigningAlgorithm | None = None
     id_token_profile: bool | None = None
+    userinfo_signed_response_alg: SigningAlgorithm | Literal["none"] | None = None
+    subject_type: Literal["public", "pairwise"] | None = None
+    sector_identifier: str | None = None
+    jwks_uri: str | None = None
+    accepts_endpoint_audience: bool | None = None
+    resource_server_of: tuple[ApiIdentifier, ...] | None = None
+    trusts_forwarded_for: bool | None = None
+    allow_public_password_grant: bool | None = None
     refresh: RefreshChanges = RefreshChanges()
 
 
@@ -76,6 +87,8 @@ def applied(client: Client, settings: ClientSettings) -> Client:
     )
     for name in _OPTIONAL_TEXTS & said.keys():
         said[name] = said[name] or None
+    if said.get("userinfo_signed_response_alg") == "none":
+        said["userinfo_signed_response_alg"] = None
     return client_rules.with_response_types(with_changes(client, **said))
 
 

@@ -1,7 +1,8 @@
 """JWT access tokens (RFC 9068)."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,17 +27,23 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
 
 def claims(
-    authorization: Authorization, *, issuer: str, userinfo_endpoint: str, jti: str, now: datetime
-) -> AccessTokenClaims:
+    authorization: Authorization,
+    *,
+    subject: str,
+    issuer: str,
+    userinfo_endpoint: str,
+    jti: str,
+    now: datetime,
+) -> AccessTokenClaims | Mapping[str, Any]:
     """For the API of the authorization; with `openid`, userinfo is an audience too (R-AT5)."""
     assert authorization.api is not None
-    user, authentication = authorization.user, authorization.authentication
+    authentication = authorization.authentication
     api = str(authorization.api.identifier)
     audience: str | list[str] = [api, userinfo_endpoint] if "openid" in authorization.scope else api
     issued_at = int(now.timestamp())
-    return AccessTokenClaims(
+    standard = AccessTokenClaims(
         iss=issuer,
-        sub=authorization.client.client_id if user is None else user.user_id,
+        sub=subject,
         aud=audience,
         client_id=authorization.client.client_id,
         iat=issued_at,
@@ -46,3 +53,6 @@ def claims(
         auth_time=None if authentication is None else int(authentication.auth_time.timestamp()),
         acr=None if authentication is None else authentication.acr,
     )
+    if not authorization.access_token_claims:
+        return standard
+    return {**authorization.access_token_claims, **msgspec.to_builtins(standard)}

@@ -11,15 +11,22 @@ TYP: Final = "JWT"
 
 
 def claims(
-    authorization: Authorization, *, issuer: str, access_token: str | None, lifetime: timedelta, now: datetime
+    authorization: Authorization,
+    *,
+    subject: str,
+    issuer: str,
+    access_token: str | None,
+    lifetime: timedelta,
+    now: datetime,
 ) -> dict[str, Any]:
     """The claims of the granted scopes are in it too, as Auth0's and Google's clients expect (§2 allows any claim)."""
     user, authentication, client = authorization.user, authorization.authentication, authorization.client
     assert user is not None and authentication is not None
     issued_at = int(now.timestamp())
     claim_set: dict[str, Any] = {
+        **authorization.id_token_claims,
         "iss": issuer,
-        "sub": user.user_id,
+        "sub": subject,
         "aud": client.client_id,
         "iat": issued_at,
         "exp": issued_at + int(lifetime.total_seconds()),

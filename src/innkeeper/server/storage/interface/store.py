@@ -39,6 +39,10 @@ class Store(Protocol):
         """Writes it once; returns what is stored, which may be another's."""
         ...
 
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        """If what is stored is `expected`; returns what is stored afterwards, which may be another's."""
+        ...
+
     async def probe(self) -> None:
         """Proves that a write can be made durable; raises StoreUnavailable otherwise (readiness)."""
         ...

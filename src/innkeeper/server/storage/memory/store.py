@@ -69,6 +69,14 @@ class MemoryStore:
 
         return self._tables.transition(claim)
 
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        def replace(is_retry: bool) -> Instance:
+            if self._tables.instance in (None, expected):
+                self._tables.instance = instance
+            return self._tables.instance
+
+        return self._tables.transition(replace)
+
     async def probe(self) -> None:
         self._tables.transition(lambda is_retry: None)
 

@@ -45,6 +45,7 @@ from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
 Role = Literal["serving", "command"]
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1 AND record IS NULL"
+REPLACE_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1"
 PROBE: Final = "UPDATE instance SET probed_at = ?1 WHERE id = 1"
 _SPARE_PAGES: Final = 16
 
@@ -107,6 +108,9 @@ class SqliteStore:
     async def claim_instance(self, instance: Instance) -> Instance:
         return await self._writer.submit(partial(_claim_instance, instance))
 
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        return await self._writer.submit(partial(_replace_instance, instance, expected))
+
     async def probe(self) -> None:
         await self._writer.submit(_probe)
 
@@ -166,6 +170,16 @@ def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:
         return instance
     [(record,)] = transaction.rows(GET_INSTANCE)
     return INSTANCE.decode(record)
+
+
+def _replace_instance(instance: Instance, expected: Instance, transaction: Transaction) -> Instance:
+    """Compared as records: the bytes of an older version of this one differ."""
+    [(record,)] = transaction.rows(GET_INSTANCE)
+    stored = None if record is None else INSTANCE.decode(record)
+    if stored is not None and stored != expected:
+        return stored
+    transaction.change(REPLACE_INSTANCE, (INSTANCE.encode(instance),))
+    return instance
 
 
 def _probe(transaction: Transaction) -> None:

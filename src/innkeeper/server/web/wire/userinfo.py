@@ -6,7 +6,7 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import userinfo as flow
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
-from innkeeper.server.web.answers import refused, secret_json
+from innkeeper.server.web.answers import refused, secret_json, secret_jwt
 from innkeeper.server.web.bodies import FORM, form
 from innkeeper.server.web.cors import for_origin
 from innkeeper.server.web.http import Request, Response
@@ -23,8 +23,9 @@ async def userinfo(request: Request, services: Services) -> Response:
                 (b"www-authenticate", challenge(None).encode())
             )
         else:
-            claims, client = await flow.claims(token, services)
-            response = secret_json(claims)
+            answer = await flow.answer(token, services)
+            client = answer.client
+            response = secret_json(answer.claims) if answer.signed is None else secret_jwt(answer.signed)
     except OAuthError as error:
         response = _refused(error)
     origin = request.header(b"origin")

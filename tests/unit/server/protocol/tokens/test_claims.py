@@ -36,8 +36,9 @@ def an_authorization(scope: str = "openid read:timesheets", **changes: Any) -> A
 
 
 def of_access_token(authorization: Authorization) -> dict[str, Any]:
+    subject = "web" if authorization.user is None else "ik|erin"
     claims = access_token.claims(
-        authorization, issuer=ISSUER, userinfo_endpoint=USERINFO, jti="g.r", now=START
+        authorization, subject=subject, issuer=ISSUER, userinfo_endpoint=USERINFO, jti="g.r", now=START
     )
     built: dict[str, Any] = msgspec.to_builtins(claims)
     return built
@@ -45,7 +46,12 @@ def of_access_token(authorization: Authorization) -> dict[str, Any]:
 
 def of_id_token(authorization: Authorization, token: str | None = "t") -> dict[str, Any]:
     return id_token.claims(
-        authorization, issuer=ISSUER, access_token=token, lifetime=timedelta(hours=1), now=START
+        authorization,
+        subject="ik|erin",
+        issuer=ISSUER,
+        access_token=token,
+        lifetime=timedelta(hours=1),
+        now=START,
     )
 
 
