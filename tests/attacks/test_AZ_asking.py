@@ -15,14 +15,15 @@ from tests.attacks.authorizing import claims_of, refused, tokens
 from tests.attacks.hints import BAD_HINTS, a_hint, bad_hints
 from tests.attacks.oracles import is_redirect_error, is_sound, no_row, redirected, still_works
 from tests.visitor import Visitor
-from tests.world import World, a_client, a_world, authorize_parameters, basic
+from tests.world import World, a_client, a_world, authorize_parameters, basic, code_form
 
+PAIR = a_client("pair", subject_type="pairwise")
 KEEPS = a_client("keeps", grant_types=("authorization_code", "refresh_token"), refresh=RefreshPolicy())
 
 
 @pytest.fixture(scope="module")
 async def world() -> AsyncIterator[World]:
-    made = await a_world(extra_clients=[KEEPS])
+    made = await a_world(extra_clients=[KEEPS, PAIR])
     yield made
     await still_works(made)
 
@@ -261,6 +262,26 @@ async def test_R_SE7_a_request_that_contradicts_itself_means_nobody(world: World
     with no_row(world):
         response = await visitor.authorize(**meant, prompt="none", state="s")
     is_redirect_error(response, "login_required", state="s")
+
+
+async def test_R_SE7_an_app_with_names_of_its_own_is_asked_by_those_alone(world: World) -> None:
+    """`sub` for another app is not this app's to try; its own hint means what it says."""
+    visitor = Visitor(world)
+    await visitor.authorize(client_id="pair")
+    await visitor.sign_in("erin")
+    form = code_form(redirected(visitor.response)["code"])
+    answer = await world.http().post("/oauth/token", data=form, headers=basic("pair"))
+    text = answer.json()["id_token"]
+    own = claims_of(text)["sub"]
+    assert own != "ik|erin"
+    for meant in ({"id_token_hint": text}, {"claims": asking("id_token", sub={"value": own})}):
+        assert "code" in redirected(await visitor.authorize(client_id="pair", prompt="none", **meant))
+    for subject in ("ik|erin", "ik|mona"):
+        claims = asking("id_token", sub={"value": subject})
+        response = await visitor.authorize(client_id="pair", prompt="none", claims=claims, state="s")
+        is_redirect_error(response, "login_required", state="s")
+    response = await visitor.authorize(client_id="pair", prompt="none", login_hint=own)
+    assert "code" in redirected(response)
 
 
 async def test_R_SE7_an_expired_hint_still_counts() -> None:

@@ -91,6 +91,18 @@ async def test_CO_11_a_silent_request_for_another_name_shows_no_page(world: Worl
     is_redirect_error(response, "account_selection_required", state="s")
 
 
+async def test_an_app_of_somebody_else_cannot_try_names_in_silence(world: World) -> None:
+    visitor = Visitor(world)
+    await visitor.code("erin", **PARTNER, scope="openid")
+    for name in ("erin", "mona", "erin@example.test", "nobody@example.test"):
+        answer = redirected(
+            await visitor.authorize(**PARTNER, scope="openid", prompt="none", login_hint=name)
+        )
+        assert answer.keys() == {"code", "state", "iss"}
+    await visitor.authorize(**PARTNER, scope="openid", login_hint="mona")
+    assert "account-continue" in visitor.page.ids, "a person who sees it may well be asked"
+
+
 async def test_CO_04_a_page_shown_to_one_person_takes_no_answer_from_another(world: World) -> None:
     """erin's page is open in one tab while mona signs in in another of the same browser."""
     erin = await choosing(world)

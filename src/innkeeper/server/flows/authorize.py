@@ -147,6 +147,8 @@ def _known_as(user: User, request: AuthorizationRequest, services: Services) -> 
     subject, hint = services.subjects.of(user, request.target.client), request.login_hint
     name = None if hint is None else normalise(hint)
     is_hinted = name is None or hint == subject or name in identifiers_of(user)
+    if "none" in request.prompt and not request.target.client.is_first_party:
+        is_hinted = True  # or an app of somebody else could try names in silence until one fits
     return KnownAs(subject=subject, is_hinted=is_hinted)
 
 

@@ -56,7 +56,7 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     grant = _known_grant(request.form, services.grants)
-    attempt = new_attempt(services.entropy)
+    attempt = request.attempt or new_attempt(services.entropy)
     for _ in range(MAX_TRIES):
         _check_allowed(grant, client)
         lookup = grant.lookup(request.form)

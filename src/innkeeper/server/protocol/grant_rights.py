@@ -11,7 +11,7 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope
-from innkeeper.server.protocol.liveness import is_live
+from innkeeper.server.protocol.liveness import stands
 from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant, GrantStanding
 
 
@@ -24,7 +24,7 @@ def authorization_of(
 ) -> Authorization | None:
     """With all of the grant's scope that is still given; None when what it stands on has ended.
 
-    Whether the grant was revoked is the transition's to say: a replay has to reach it.
+    Whether the grant was revoked or its session has ended is the transition's to say: a replay has to reach it.
     """
     grant, user = found.grant, found.user
     api = registry.apis.get(grant.api) if grant.api is not None else None
@@ -34,7 +34,7 @@ def authorization_of(
         client_epoch=client.epoch,
         consent_epoch=found.consent_epoch,
     )
-    if user is None or not is_live(standing) or (grant.api is not None and api is None):
+    if user is None or not stands(standing) or (grant.api is not None and api is None):
         return None
     return Authorization(
         client=client,

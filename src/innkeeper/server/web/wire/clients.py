@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.client_authentication import ClientRequest
+from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.services import Services
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.storage.outcomes import StoreUnavailable
@@ -30,6 +31,8 @@ async def answer_client(request: Request, services: Services, answer: Answer) ->
             origin=origin,
             address=request.address,
             correlation_id=request.correlation_id,
+            path=request.path,
+            attempt=new_attempt(services.entropy),
         )
         response = await answer(asked, services)
     except OAuthError as error:
