@@ -25,7 +25,7 @@ from innkeeper.server.jobs.runner import Runner
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe.log import EventLog
-from innkeeper.server.protocol.grants import GRANTS
+from innkeeper.server.protocol.grants import GRANTS, legacy_grants
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
 from innkeeper.server.storage.sqlite.store import SqliteStore
@@ -109,7 +109,7 @@ async def open_services(
         entropy=entropy,
         passwords=PasswordPool(settings.sign_in),
         events=events or EventLog(),
-        grants=tuple(grants),
+        grants=(*grants, *legacy_grants(settings.legacy)),
         hooks=hooks or Hooks(),
     )
 

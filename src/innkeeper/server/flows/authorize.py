@@ -19,6 +19,7 @@ from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
 from innkeeper.server.flows.id_tokens import Hint, hinted
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.services import Services
+from innkeeper.server.identity.directories import qualified
 from innkeeper.server.identity.identifiers import identifiers_of, normalise
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.consent import Consent
@@ -146,7 +147,7 @@ def _known_as(user: User, request: AuthorizationRequest, services: Services) -> 
     """A hint that can be nobody's name, or is the person's `sub`, is no reason to doubt (OIDC Core §3.1.2.1)."""
     subject, hint = services.subjects.of(user, request.target.client), request.login_hint
     name = None if hint is None else normalise(hint)
-    is_hinted = name is None or hint == subject or name in identifiers_of(user)
+    is_hinted = name is None or hint == subject or qualified(user.directory, name) in identifiers_of(user)
     if "none" in request.prompt and not request.target.client.is_first_party:
         is_hinted = True  # or an app of somebody else could try names in silence until one fits
     return KnownAs(subject=subject, is_hinted=is_hinted)

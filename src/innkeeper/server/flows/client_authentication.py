@@ -28,6 +28,8 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None
     address: str
     correlation_id: str
+    forwarded_for: Sequence[str] = ()
+    """`auth0-forwarded-for`: whose address it is, says the client. Believed of few (R-PW7)."""
     path: str = ""
     """Below the issuer: assertions of some apps may name the endpoint that they are sent to."""
     attempt: Attempt = Attempt(b"")

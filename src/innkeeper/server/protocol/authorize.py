@@ -28,6 +28,7 @@ from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import claims_request, effective_scope, response_modes
 from innkeeper.server.protocol.acr import ACR_VALUES
 from innkeeper.server.protocol.claims_request import NOTHING, ClaimsRequest
+from innkeeper.server.protocol.directories import directory_named
 from innkeeper.server.protocol.target import Target
 
 MAX_NONCE_LENGTH: Final = 1024
@@ -55,6 +56,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     subjects: frozenset[str] | None = None
     """The person has to be one of these: `id_token_hint`, or `sub` in `claims`. None: anybody."""
     claims: ClaimsRequest = NOTHING
+    connection: str | None = None
+    """The directory whose people are asked for; None: anybody."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +173,13 @@ def claims(draft: Draft) -> None:
         raise UnmetAuthenticationRequirements("No sign-in here is of the acr that claims demands.")
 
 
+def connection(draft: Draft) -> None:
+    """`connection`, as Auth0 calls it: a directory that exists."""
+    wanted = draft.parameters.get("connection")
+    if wanted is not None and directory_named(wanted, draft.registry) is None:
+        raise InvalidRequest("There is no connection of this name.")
+
+
 CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     no_repetition,
     no_request_object,
@@ -184,6 +194,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     display,
     id_token_hint,
     claims,
+    connection,
 )
 
 
@@ -226,6 +237,7 @@ def validate(
         login_hint=parameters.get("login_hint"),
         subjects=_subjects(hinted, named),
         claims=named,
+        connection=parameters.get("connection"),
     )
 
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
+from innkeeper.server.model.api import Api
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
@@ -46,12 +47,15 @@ def authorization_of(
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
         claims=grant.claims,
-        access_token_lifetime=(
-            timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
-            if api is None
-            else api.access_token_lifetime
-        ),
+        access_token_lifetime=access_token_lifetime(api, settings),
     )
+
+
+def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:
+    """The API's own; without an API, that of tokens for userinfo."""
+    if api is None:
+        return timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
+    return api.access_token_lifetime
 
 
 def decided_on(found: CodeAndGrant | FamilyAndGrant, client: Client) -> Epochs:

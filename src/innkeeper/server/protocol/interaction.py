@@ -131,6 +131,8 @@ def _step(
 ) -> Step:
     if session is None or user is None:
         return SignIn()
+    if request.connection is not None and request.connection != user.directory:
+        return SignIn()  # somebody else is wanted: the page finds people of that directory only
     first = _right_person(request, session, known_as or KnownAs(subject=user.user_id), progress, now)
     if first is not None:
         return first
@@ -175,15 +177,13 @@ def _allowed(request: AuthorizationRequest, granted: Scope) -> NamedClaims:
 def _right_person(
     request: AuthorizationRequest, session: Session, known_as: KnownAs, progress: Progress, now: datetime
 ) -> SignIn | Choose | None:
-    """Whether the session is of the person that is meant, recent and strong enough. Raises what signing in cannot mend.
+    """Whether the session is of the person that is meant, recent and strong enough. Raises what no sign-in mends.
 
     Asked once per interaction: otherwise max_age=0 would ask for ever.
     """
     just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
     if request.subjects is not None and known_as.subject not in request.subjects:
-        if (
-            just_now
-        ):  # never a token about another person than the one that was asked for (OIDC Core §3.1.2.2)
+        if just_now:  # nobody is told about another person than was asked for (OIDC Core §3.1.2.2)
             raise LoginRequired("Somebody else signed in than the person the app asked for.")
         return SignIn()
     if not _meets(request.claims.acr, session):
