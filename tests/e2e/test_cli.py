@@ -17,6 +17,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.e2e.programs import Running, a_dev_server, innkeeper, started, wait_until
 
@@ -275,6 +277,27 @@ def test_every_setting_of_an_app_and_an_api_is_typed_shown_and_taken_away(dev: R
     assert "sector" in refusal("app", "change", "orders", "--sector", "A.B", dev=dev)
     assert_done("api", "delete", api, dev=dev)
     assert_done("app", "delete", "orders", dev=dev)
+
+
+def test_an_app_moves_from_a_secret_to_a_key_of_its_own(dev: Running, tmp_path: Path) -> None:
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    key = ec.generate_private_key(ec.SECP256R1())
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert_done("app", "create", "mover", "--type", "regular_web", dev=dev)
+    method = ["--auth-method", "private_key_jwt"]
+    assert "--key FILE" in refusal("app", "change", "mover", *method, dev=dev)
+    assert "private key" in refusal("app", "change", "mover", "--key", str(private), dev=dev)
+    assert_done("app", "change", "mover", "--key", str(public), "--key-expires", "30d", dev=dev)
+    shown = json.loads(assert_done("app", "show", "mover", "--json", dev=dev))
+    assert len(shown["secrets"]) == len(shown["keys"]) == 1
+    assert_done("app", "change", "mover", *method, dev=dev)
+    shown = json.loads(assert_done("app", "show", "mover", "--json", dev=dev))
+    assert shown["secrets"] == []
+    assert "needs a public key" in refusal(
+        "app", "change", "mover", "--remove-key", shown["keys"][0]["kid"], dev=dev
+    )
+    assert_done("app", "delete", "mover", dev=dev)
 
 
 def test_lint_names_what_is_risky_and_may_fail_a_build(dev: Running) -> None:

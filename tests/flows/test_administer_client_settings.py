@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from innkeeper.jose import jwk
 from innkeeper.server.cli import app_document, app_options
 from innkeeper.server.cli.apps import change, create
-from innkeeper.server.flows.administer import apis, clients
+from innkeeper.server.flows.administer import apis, client_keys, clients
 from innkeeper.server.flows.administer.client_settings import ClientSettings
 from innkeeper.server.flows.administer.clients import ClientChanges, NewClient, RefreshChanges
 from innkeeper.server.flows.administer.refusal import Refused
@@ -153,6 +155,7 @@ async def test_an_api_that_somebody_guards_or_refreshes_for_is_not_deleted() -> 
 
 def test_every_setting_has_an_option_at_both_commands() -> None:
     fields = set(ClientSettings.__struct_fields__) - {"refresh", "api_grants", "name"}
+    fields = fields - {"add_keys", "remove_keys"} | {"key_files", "keys_last"}
     fields |= {f"{app_options.REFRESH}{name}" for name in RefreshChanges.__struct_fields__}
     for command in (create, change):
         assert fields <= {option.name for option in command.params}
@@ -220,3 +223,56 @@ async def test_keys_come_from_other_machines_by_https_and_only_for_apps_that_can
     world = await a_world()
     with pytest.raises(Refused, match=reason):
         await clients.create(world.services, wanted(**asked))
+
+
+def a_public_key(kid: str | None = None) -> bytes:
+    key = jwk.load(jwk.generate("ES256"), alg="ES256", kid=kid)
+    return msgspec.json.encode(key.public_jwk)
+
+
+async def test_keys_are_added_beside_the_secret_named_anew_and_removed() -> None:
+    world = await a_world()
+    now = world.clock.now()
+    await clients.create(world.services, wanted())
+    first = client_keys.taken(a_public_key("one"), now=now, lasts=timedelta(days=30))
+    both = await clients.change(world.services, "my", ClientChanges(add_keys=first))
+    assert [(key.kid, key.expires_at) for key in both.keys] == [("one", now + timedelta(days=30))]
+    assert app_document.of(both)["keys"][0]["kid"] == "one"
+    again = client_keys.taken(a_public_key("one"), now=now)
+    other = client_keys.taken(a_public_key("two"), now=now)
+    after = await clients.change(world.services, "my", ClientChanges(add_keys=(*again, *other)))
+    assert after.keys == (*again, *other)
+    less = await clients.change(world.services, "my", ClientChanges(remove_keys=("one",)))
+    assert less.keys == other
+    with pytest.raises(Refused, match=r"no key 'one'.* two"):
+        await clients.change(world.services, "my", ClientChanges(remove_keys=("one",)))
+
+
+async def test_keys_that_have_ended_go_with_the_next_change() -> None:
+    world = await a_world()
+    short = client_keys.taken(a_public_key("short"), now=world.clock.now(), lasts=timedelta(hours=1))
+    await clients.create(world.services, wanted(add_keys=short))
+    world.clock.advance(hours=1)
+    fresh = client_keys.taken(a_public_key("fresh"), now=world.clock.now())
+    assert (await clients.change(world.services, "my", ClientChanges(add_keys=fresh))).keys == fresh
+
+
+async def test_the_last_key_of_an_app_that_signs_stays() -> None:
+    world = await a_world()
+    key = client_keys.taken(a_public_key("one"), now=world.clock.now())
+    await clients.create(world.services, wanted(add_keys=key, token_endpoint_auth_method="private_key_jwt"))
+    with pytest.raises(Refused, match="needs a public key"):
+        await clients.change(world.services, "my", ClientChanges(remove_keys=("one",)))
+
+
+@pytest.mark.parametrize("document", [b"", b"hello", b"{}", b'{"keys": []}', b'{"kty": "oct", "k": "AAAA"}'])
+def test_what_is_no_public_key_is_not_taken(document: bytes) -> None:
+    with pytest.raises(Refused, match="No key was taken"):
+        client_keys.taken(document, now=datetime.now(UTC))
+
+
+async def test_an_app_without_a_secret_has_no_key() -> None:
+    world = await a_world()
+    key = client_keys.taken(a_public_key(), now=world.clock.now())
+    with pytest.raises(Refused, match="PKCE"):
+        await clients.create(world.services, wanted(type="spa", add_keys=key))

@@ -6,11 +6,13 @@ A parameter is named after the field of `ClientSettings` that it fills.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, TypeVar, get_args
 
 import click
 
 from innkeeper.server.cli import arguments
+from innkeeper.server.flows.administer import client_keys
 from innkeeper.server.flows.administer.client_settings import RefreshChanges
 from innkeeper.server.model.client import ClientAuthMethod, SigningAlgorithm
 
@@ -91,6 +93,19 @@ SETTINGS: Final = (
         help="Apps of one sector share their pairwise names. Default: the host of the callbacks.",
     ),
     click.option(
+        "--key",
+        "key_files",
+        type=click.File("rb"),
+        multiple=True,
+        help="A public key to check its assertions with: PEM, JWK or JWK Set; - is standard input.",
+    ),
+    click.option(
+        "--key-expires",
+        "keys_last",
+        type=arguments.Duration(),
+        help="How long the keys of --key are good for.",
+    ),
+    click.option(
         "--jwks-uri", metavar="URL", help="Where its public keys are, to check its assertions with."
     ),
     click.option(
@@ -153,9 +168,14 @@ def settings(command: Command) -> Command:
     return arguments.with_options(SETTINGS, command)
 
 
-def said(options: dict[str, Any]) -> dict[str, Any]:
+def said(options: dict[str, Any], now: datetime) -> dict[str, Any]:
     """What was named, as keywords of `NewClient` and `ClientChanges`."""
     named = arguments.named(options)
+    files, lasts = named.pop("key_files", ()), named.pop("keys_last", None)
+    if lasts is not None and not files:
+        raise click.UsageError("--key-expires needs --key: the end of a key is named with it.")
+    keys = (client_keys.taken(file.read(), now=now, lasts=lasts) for file in files)
+    named["add_keys"] = tuple(key for found in keys for key in found)
     refresh = {name: named.pop(name) for name in list(named) if name.startswith(REFRESH)}
     policy = RefreshChanges(**{name.removeprefix(REFRESH): value for name, value in refresh.items()})
     return named | {"refresh": policy}

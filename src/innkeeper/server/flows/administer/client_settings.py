@@ -1,16 +1,17 @@
 """What can be said of an app (RFC 7591 §2), each thing once: at its creation and at every change."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace as with_changes
 
-from innkeeper.server.flows.administer import client_rules
+from innkeeper.server.flows.administer import client_keys, client_rules
 from innkeeper.server.model.client import (
     ApiGrant,
     Client,
     ClientAuthMethod,
+    ClientKey,
     ClientType,
     RefreshPolicy,
     SigningAlgorithm,
@@ -57,6 +58,8 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     userinfo_signed_response_alg: SigningAlgorithm | Literal["none"] | None = None
     subject_type: Literal["public", "pairwise"] | None = None
     sector_identifier: str | None = None
+    add_keys: tuple[ClientKey, ...] = ()
+    remove_keys: tuple[str, ...] = ()
     jwks_uri: str | None = None
     accepts_endpoint_audience: bool | None = None
     resource_server_of: tuple[ApiIdentifier, ...] | None = None
@@ -79,9 +82,11 @@ class ClientChanges(ClientSettings, frozen=True, kw_only=True):
     is_enabled: bool | None = None
 
 
-def applied(client: Client, settings: ClientSettings) -> Client:
+def applied(client: Client, settings: ClientSettings, now: datetime) -> Client:
     """The record with what was said; whether it may say so is `client_rules.check`."""
     said = _said(settings, ClientSettings.__struct_fields__)
+    added, removed = said.pop("add_keys"), said.pop("remove_keys")
+    said["keys"] = client_keys.changed(client.keys, added=added, removed=removed, now=now)
     said["refresh"] = with_changes(
         client.refresh, **_said(settings.refresh, RefreshChanges.__struct_fields__)
     )

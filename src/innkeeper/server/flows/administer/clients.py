@@ -124,12 +124,12 @@ def _new(wanted: NewClient, grants: client_rules.Grants, now: datetime) -> Clien
         grant_types=client_rules.grant_types(wanted.type, grants),
         refresh=client_settings.refresh_policy(wanted.type, wanted.refresh),
     )
-    return client_settings.applied(defaults, wanted)
+    return client_settings.applied(defaults, wanted, now)
 
 
 def _changed(client: Client, changes: ClientChanges, now: datetime) -> Client:
     """Disabling ends everything issued so far; so does calling people by other names (OIDC Core §12.2)."""
-    after = client_settings.applied(client, changes)
+    after = client_settings.applied(client, changes, now)
     if after.is_public != client.is_public:
         raise Refused("An app cannot turn public or confidential later: create a new one.")
     if client.type == "spa" and changes.redirect_uris is not None and changes.allowed_origins is None:
