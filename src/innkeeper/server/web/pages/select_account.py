@@ -9,11 +9,12 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.web.bodies import from_link
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.pages import forms
-from innkeeper.server.web.pages.browsing import browser_of, follow, see_other
+from innkeeper.server.web.pages.browsing import browser_of, follow
 from innkeeper.server.web.pages.failures import page_on_failure
 from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.notices import start_from_your_app
 from innkeeper.server.web.pages.screens import SelectAccountPage
+from innkeeper.server.web.redirects import see_other
 
 FORM = "select-account"
 
@@ -36,17 +37,17 @@ async def submit(request: Request, services: Services) -> Response:
     handle = fields.get("interaction") or ""
     match fields.get("action"):
         case "continue":
-            return follow(await flow.keep(handle, browser, services), browser, services)
+            return follow(await flow.keep(handle, browser, services), browser, request, services)
         case "switch":
             return see_other(f"/sign-in?switch=1&interaction={handle}")
         case "cancel":
-            return follow(await sign_in.cancel(handle, browser, services), browser, services)
+            return follow(await sign_in.cancel(handle, browser, services), browser, request, services)
     return _shown(await flow.view(handle, browser, services), browser, request, services)
 
 
 def _shown(view: Pending | Outcome, browser: Browser, request: Request, services: Services) -> Response:
     if not isinstance(view, Pending):
-        return follow(view, browser, services)
+        return follow(view, browser, request, services)
     assert browser.binding is not None and view.signed_in is not None
     handle = interactions.seal(flow.asking(view), browser.binding, services.seals)
     user, target = view.signed_in.user, view.request.target
