@@ -89,7 +89,7 @@ async def test_every_url_is_below_the_issuer_and_answers(world: World) -> None:
     found = await metadata(world)
     assert found["issuer"] == ISSUER
     urls = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
-    endpoints = ("authorization", "token", "userinfo", "revocation")
+    endpoints = ("authorization", "token", "userinfo", "revocation", "introspection")
     assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in endpoints)}
     for name, url in urls.items():
         assert url.startswith(ISSUER + "/")

@@ -26,6 +26,9 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool
     userinfo_endpoint: str | None = None
+    introspection_endpoint: str | None = None
+    introspection_endpoint_auth_methods_supported: Sequence[str] | None = None
+    introspection_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None
     revocation_endpoint: str | None = None
     revocation_endpoint_auth_methods_supported: Sequence[str] | None = None
     revocation_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None

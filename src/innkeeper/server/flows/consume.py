@@ -88,7 +88,7 @@ async def commit(
                 api=None if api is None else api.identifier,
                 scope=str(prepared.authorization.scope),
             )
-            return Committed(event=event)
+            return await _keep(event, prepared, services)
         case RedeemCode():
             return await _redeem(consumption, prepared, teller, attempt, services)
         case RotateFamily():
@@ -97,6 +97,24 @@ async def commit(
             return await _open(consumption, prepared, teller, attempt, services)
         case _:
             assert_never(consumption)
+
+
+async def _keep(event: Event, prepared: Prepared, services: Services) -> Committed | None:
+    """Nothing was used up, so nothing is written but an opaque token, which has to be known when it comes back."""
+    if prepared.opaque is None:
+        return Committed(event=event)
+    revision = prepared.authorization.client.revision
+    outcome = await services.store.access_tokens.issue(
+        prepared.opaque, client_revision=revision, events=[event]
+    )
+    match outcome:
+        case Done():
+            return Committed(event=event)
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case _:
+            assert_never(outcome)
 
 
 async def _redeem(

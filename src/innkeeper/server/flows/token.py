@@ -77,7 +77,7 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         )
         consumption = grant.consume(evidence, decision)
         decision = rooted(decision, consumption, services)
-        prepared = issue.prepare(decision, services, now)
+        prepared = issue.prepare(decision, services, now, grant_type=grant.name)
         teller = Teller(
             grant_type=grant.name,
             authorization=decision,

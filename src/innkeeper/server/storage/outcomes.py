@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.grant import Grant
@@ -109,7 +110,7 @@ class CodeAndGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A grant and today's epochs of everything it stands on; None where the record is gone."""
+    """A grant and today's epochs of everything it stands on; None where the record is gone, or the app disabled."""
 
     grant: Grant
     user: User | None
@@ -121,12 +122,20 @@ class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The very token that was asked about has been revoked."""
 
 
-class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """An opaque token's scope and expiry, with its grant's standing."""
+class ClientStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token stands on that a client got for itself; `client_epoch` is None when the client is gone."""
 
-    scope: tuple[str, ...]
-    expires_at: datetime
-    standing: GrantStanding
+    client_epoch: int | None
+    tokens_not_before: datetime | None
+    is_denied: bool = False
+    """The very token that was asked about has been revoked."""
+
+
+class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """An opaque token, with its grant's standing or, where it has none, its client's."""
+
+    token: OpaqueAccessToken
+    standing: GrantStanding | ClientStanding
 
 
 class SessionAndUser(msgspec.Struct, frozen=True, kw_only=True):

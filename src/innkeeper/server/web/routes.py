@@ -4,7 +4,7 @@ from typing import Final
 
 from innkeeper.server.web.http import Endpoint
 from innkeeper.server.web.pages import consent, notices, select_account, setup, sign_in, static_files
-from innkeeper.server.web.wire import authorize, health, metadata, revoke, token, userinfo
+from innkeeper.server.web.wire import authorize, health, introspect, metadata, revoke, token, userinfo
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -18,6 +18,7 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("OPTIONS", "/oauth/token"): token.options,
     ("POST", "/oauth/revoke"): revoke.revoke,
     ("OPTIONS", "/oauth/revoke"): revoke.options,
+    ("POST", "/oauth/introspect"): introspect.introspect,
     ("GET", "/userinfo"): userinfo.userinfo,
     ("POST", "/userinfo"): userinfo.userinfo,
     ("OPTIONS", "/userinfo"): userinfo.options,

@@ -8,7 +8,7 @@ caller does not cancel its transition.
 """
 
 from innkeeper.server.storage.interface.assertion_ids import AssertionIds
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
     Clients,
@@ -21,6 +21,7 @@ from innkeeper.server.storage.interface.people import Consents, Links, Sessions,
 from innkeeper.server.storage.interface.store import Store
 
 __all__ = [
+    "AccessTokens",
     "Apis",
     "AssertionIds",
     "Clients",

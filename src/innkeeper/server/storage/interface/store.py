@@ -5,7 +5,7 @@ from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage.interface.assertion_ids import AssertionIds
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
     Clients,
@@ -32,6 +32,7 @@ class Store(Protocol):
     consents: Consents
     codes: Codes
     grants: Grants
+    access_tokens: AccessTokens
     refresh_families: RefreshFamilies
     links: Links
     assertion_ids: AssertionIds

@@ -15,6 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.sqlite.access_tokens import SqliteAccessTokens
 from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
 from innkeeper.server.storage.sqlite.clients import SqliteClients
@@ -99,6 +100,7 @@ class SqliteStore:
         self.consents: interface.Consents = SqliteConsents(reader, writer)
         self.codes: interface.Codes = SqliteCodes(reader, writer)
         self.grants: interface.Grants = SqliteGrants(reader, writer)
+        self.access_tokens: interface.AccessTokens = SqliteAccessTokens(reader, writer)
         self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
         self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
