@@ -76,7 +76,7 @@ async def allow(
 async def deny(handle: str, browser: Browser, services: Services) -> authorize.Outcome:
     """Back to the app with `access_denied`; nothing is issued or remembered (R-CN2)."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    target = await authorize.find_target(interaction.request(), services)
+    target = await authorize.target_of(interaction, browser, services)
     services.events.emit(
         ConsentDenied(
             at=services.clock.now(),
@@ -85,7 +85,7 @@ async def deny(handle: str, browser: Browser, services: Services) -> authorize.O
             ip=browser.address,
         )
     )
-    return authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
+    return await authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
 
 
 def _boxes(pending: Pending) -> tuple[str, ...] | None:

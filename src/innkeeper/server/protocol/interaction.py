@@ -29,6 +29,7 @@ from innkeeper.server.protocol import effective_scope
 from innkeeper.server.protocol.acr import ACR_VALUES
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.tokens.user_claims import SCOPE_OF_CLAIM
+from innkeeper.server.protocol.waiting_device import is_confirmed_by
 
 
 class Authenticated(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +73,10 @@ class Choose(msgspec.Struct, frozen=True):
     """Ask whether the person who is signed in is the one that this is about."""
 
 
+class ConfirmDevice(msgspec.Struct, frozen=True):
+    """Ask whether the device in front of the person shows this code, and whether they started it (RFC 8628 §5.4)."""
+
+
 class AskConsent(msgspec.Struct, frozen=True, kw_only=True):
     """Show the consent page for what is missing."""
 
@@ -91,7 +96,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     claims: NamedClaims = NO_NAMED_CLAIMS
 
 
-Step = SignIn | Choose | AskConsent | Confirm | Issue
+Step = SignIn | Choose | ConfirmDevice | AskConsent | Confirm | Issue
 
 
 def next_step(
@@ -129,6 +134,8 @@ def _step(
     now: datetime,
     known_as: KnownAs | None,
 ) -> Step:
+    if not _has_confirmed_device(request, session, progress):
+        return ConfirmDevice()
     if session is None or user is None:
         return SignIn()
     if request.connection is not None and request.connection != user.directory:
@@ -215,7 +222,19 @@ def _must_authenticate(request: AuthorizationRequest, session: Session, now: dat
     return request.max_age is not None and now - session.auth_time >= request.max_age
 
 
+def _has_confirmed_device(request: AuthorizationRequest, session: Session | None, progress: Progress) -> bool:
+    device, here = request.target.device, progress.authenticated
+    return device is None or is_confirmed_by(
+        device.reference,
+        None if session is None else session.sid,
+        signed_in_here=None if here is None else here.sid,
+        answered_by=progress.answered_by,
+    )
+
+
 def _must_confirm(request: AuthorizationRequest, answers: Progress) -> bool:
+    if request.target.device is not None:
+        return False
     if answers.confirmed or answers.pages_shown or request.target.client.type != "native":
         return False
     return not redirect_uri.is_verifiable(request.target.redirect_uri)

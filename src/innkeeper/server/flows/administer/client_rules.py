@@ -14,6 +14,7 @@ from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import ApiGrant, Client, ClientKey, ClientType, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol import foreign_address, response_types
+from innkeeper.server.protocol.grants import PASSWORD_GRANTS
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.tokens import subject
 
@@ -162,7 +163,8 @@ def _check_fetched(uri: str, *, is_dev: bool) -> None:
 
 def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
     # `implicit` is no member of the registry: it is used at the authorization endpoint alone.
-    may_have = {grant.name: grant.client_types for grant in grants}
+    # What an app has already it may keep while the password grants are off; giving them is another question.
+    may_have = {grant.name: grant.client_types for grant in (*grants, *PASSWORD_GRANTS)}
     may_have[IMPLICIT] = response_types.IMPLICIT_CLIENT_TYPES
     if name not in may_have:
         raise Refused(f"There is no grant type {name!r}. There are: {', '.join(may_have)}.")

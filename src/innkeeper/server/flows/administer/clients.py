@@ -7,13 +7,14 @@ from typing import Final
 from msgspec.structs import replace as with_changes
 
 from innkeeper.jose.hashes import sha256
-from innkeeper.server.flows.administer import client_rules, client_secrets, client_settings
+from innkeeper.server.flows.administer import client_rules, client_secrets, client_settings, password_grants
 from innkeeper.server.flows.administer.client_settings import ClientChanges as ClientChanges
 from innkeeper.server.flows.administer.client_settings import NewClient as NewClient
 from innkeeper.server.flows.administer.client_settings import RefreshChanges as RefreshChanges
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
@@ -42,7 +43,10 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
         client = with_changes(client, secrets=(client_secrets.record_of(secret, client, services),))
     apis = (await services.store.registry.snapshot()).apis
     client_rules.check(client, services.grants, apis, is_dev=services.settings.dev)
-    events = changed(services, "client", client.client_id, "created")
+    taken_on = password_grants.acknowledged(
+        None, client, said=wanted.acknowledges_password_grant, settings=services.settings.legacy, now=now
+    )
+    events = (*changed(services, "client", client.client_id, "created"), *taken_on)
     if isinstance(await services.store.clients.create(client, events=events), Conflict):
         raise Refused(
             f"The app {client.client_id!r} exists already."
@@ -54,17 +58,23 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
 async def change(services: Services, client_id: str, changes: ClientChanges) -> Client:
     """Effective on the running server within one second."""
     apis = (await services.store.registry.snapshot()).apis
+    taken_on: tuple[Event, ...] = ()
 
     def decide(client: Client) -> Client:
-        after = _changed(client, changes, services.clock.now())
+        nonlocal taken_on
+        now, said = services.clock.now(), changes.acknowledges_password_grant
+        after = _changed(client, changes, now)
         client_rules.check(after, services.grants, apis, is_dev=services.settings.dev)
+        taken_on = password_grants.acknowledged(
+            client, after, said=said, settings=services.settings.legacy, now=now
+        )
         return after
 
     return await replace(
         lambda: find(services, client_id),
         decide,
         lambda client: services.store.clients.replace(
-            client, events=changed(services, "client", client_id, "changed")
+            client, events=(*changed(services, "client", client_id, "changed"), *taken_on)
         ),
     )
 
