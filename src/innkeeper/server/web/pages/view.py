@@ -25,7 +25,9 @@ from innkeeper.server.web.pages.screens import (
     Screen,
     SelectAccountPage,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
     WebMessagePage,
 )
 from innkeeper.server.web.pages.wording import marked
@@ -41,6 +43,8 @@ _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     SelectAccountPage: "select_account.html",
     ConsentPage: "consent.html",
+    SignOutPage: "sign_out.html",
+    SignedOutPage: "signed_out.html",
     DeviceCodePage: "device_code.html",
     DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",
