@@ -84,6 +84,21 @@ def open_error(person: Person) -> None:
     person.authorize("timesheets-web", "https://elsewhere.test/callback")
 
 
+def open_form_post(person: Person, **changes: str) -> None:
+    """Stopped on its way: the app's server does not answer, so the page stays."""
+    person.page.route("**/auth/callback*", lambda route: route.abort("aborted"))
+    open_sign_in(person, response_mode="form_post", **changes)
+    person.page.click("#login-cancel")
+    person.page.wait_for_selector("#form-post-continue")
+
+
+def open_web_message(person: Person) -> None:
+    """With nobody to tell, as when the app's window is gone."""
+    asked = {"response_mode": "web_message", "prompt": "none"}
+    person.authorize("timesheets-spa", "http://localhost:8001/popup.html", **asked)
+    person.page.wait_for_selector("#web-message", state="attached")
+
+
 PAGES: dict[str, Callable[[Person], None]] = {
     "sign-in": open_sign_in,
     "wrong-password": fail_to_sign_in,
@@ -92,6 +107,9 @@ PAGES: dict[str, Callable[[Person], None]] = {
     "error": open_error,
     "home": lambda person: void(person.page.goto(person.house.issuer)),
     "notice": lambda person: void(person.page.goto(f"{person.house.issuer}/sign-in")),
+    "form-post": open_form_post,
+    "web-message": open_web_message,
+    "form-post-ar": lambda person: open_form_post(person, ui_locales="ar"),
     "sign-in-de": lambda person: open_sign_in(person, ui_locales="de"),
     "consent-ar": lambda person: open_consent(person, ui_locales="ar"),
 }

@@ -8,6 +8,7 @@ from typing import Final
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
     ErrorPage,
+    FormPostPage,
     HomePage,
     Link,
     NoticePage,
@@ -16,6 +17,7 @@ from innkeeper.server.web.pages.screens import (
     Screen,
     SetupPage,
     SignInPage,
+    WebMessagePage,
 )
 
 VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
@@ -72,6 +74,8 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
         "confirmation": a_consent(text, confirm_only=True),
         "error": an_error(text),
         "set-up": SetupPage(token=text, csrf=text, username=text, email=text, problem=text, form_action=text),
+        "form post": FormPostPage(app_name=text, action=text, fields=(("code", text), ("state", text))),
+        "web message": WebMessagePage(app_name=text, origin=text, fields=(("code", text), ("state", text))),
         "notice": NoticePage(title=text, message=text, links=(Link(text=text, url="/"),)),
         "home": HomePage(
             issuer=text, product_version=text, discovery_url="/.well-known/openid-configuration"
