@@ -17,6 +17,9 @@ OAuthError
 ├── RequestNotSupported         request_not_supported       400
 ├── RequestUriNotSupported      request_uri_not_supported   400
 ├── RegistrationNotSupported    registration_not_supported  400
+├── AuthorizationPending        authorization_pending       400   RFC 8628 §3.5
+├── SlowDown                    slow_down                   400   RFC 8628 §3.5
+├── ExpiredToken                expired_token               400   RFC 8628 §3.5
 ├── InvalidToken                invalid_token               401   at an API
 ├── InsufficientScope           insufficient_scope          403   at an API
 ├── ServerError                 server_error                500
@@ -122,6 +125,18 @@ class RequestUriNotSupported(OAuthError):
 
 class RegistrationNotSupported(OAuthError):
     code = "registration_not_supported"
+
+
+class AuthorizationPending(OAuthError):
+    code = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    code = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    code = "expired_token"
 
 
 class InvalidToken(OAuthError):

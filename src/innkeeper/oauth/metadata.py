@@ -1,4 +1,4 @@
-"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3): one document for all."""
+"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3, RFC 8628 §4): one document for all."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,6 +26,10 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool
     userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    introspection_endpoint: str | None = None
+    introspection_endpoint_auth_methods_supported: Sequence[str] | None = None
+    introspection_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None
     revocation_endpoint: str | None = None
     revocation_endpoint_auth_methods_supported: Sequence[str] | None = None
     revocation_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None

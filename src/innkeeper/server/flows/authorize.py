@@ -11,6 +11,7 @@ import msgspec
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
+from innkeeper.server.flows import device_answers
 from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
 from innkeeper.server.flows.complete import Finished, complete
@@ -20,10 +21,18 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import AuthorizationRefused
 from innkeeper.server.model.grant import Epochs
-from innkeeper.server.protocol import authorize, consent, response_modes
+from innkeeper.server.protocol import authorize, consent, device, response_modes
 from innkeeper.server.protocol.authorize import AuthorizationRequest
-from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
-from innkeeper.server.protocol.response_modes import Delivery
+from innkeeper.server.protocol.interaction import (
+    AskConsent,
+    Confirm,
+    ConfirmDevice,
+    Issue,
+    SignIn,
+    Step,
+    next_step,
+)
+from innkeeper.server.protocol.response_modes import Delivery, Redirection
 from innkeeper.server.protocol.target import Target, client_id_of, locate
 
 
@@ -37,7 +46,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     """A page has to be shown; `interaction` must be sealed for this browser."""
 
-    page: Literal["sign-in", "consent"]
+    page: Literal["sign-in", "device", "consent"]
     interaction: Interaction
 
 
@@ -59,6 +68,13 @@ async def find_target(parameters: Parameters, services: Services) -> Target:
     return locate(parameters, await services.registry.client(client_id_of(parameters)))
 
 
+async def target_of(interaction: Interaction, browser: Browser, services: Services) -> Target:
+    """Whose request this is, on today's registry. Raises `UntrustedRequest`, `DeviceGone`."""
+    if interaction.device is not None:
+        return await device_answers.target_of(interaction.device, browser, services)
+    return await find_target(interaction.request(), services)
+
+
 async def begin(parameters: Parameters, browser: Browser, services: Services) -> Outcome:
     """A request has arrived by our own GET. Raises `UntrustedRequest`, `StoreUnavailable`."""
     return await advance(interactions.new(parameters, services), browser, services)
@@ -66,32 +82,36 @@ async def begin(parameters: Parameters, browser: Browser, services: Services) ->
 
 async def advance(interaction: Interaction, browser: Browser, services: Services) -> Outcome:
     """The one place that decides what comes next."""
-    target = await find_target(interaction.request(), services)
+    target = await target_of(interaction, browser, services)
     try:
         for _ in range(MAX_TRIES):
             pending = await load(interaction, browser, services)
             match pending.step:
                 case SignIn():
                     return Show(page="sign-in", interaction=pending.interaction)
+                case ConfirmDevice():
+                    return Show(page="device", interaction=pending.interaction)
                 case AskConsent() | Confirm():
                     return Show(page="consent", interaction=pending.interaction)
                 case Issue() as issue:
-                    given = await _complete(pending, issue, browser, services)
-                    if given is not None:
-                        return answer(target, given, services)
+                    done = await _complete(pending, issue, browser, services)
+                    if done is not None:
+                        return done
             await services.registry.refresh()
-            target = await find_target(interaction.request(), services)
+            target = await target_of(interaction, browser, services)
         raise kept_changing()
     except OAuthError as error:
-        return refuse(target, error, browser, services)
+        return await refuse(target, error, browser, services)
 
 
 async def load(interaction: Interaction, browser: Browser, services: Services) -> Pending:
     """Checks the request on today's registry and judges the next step. Raises `UntrustedRequest`, `OAuthError`."""
-    parameters = interaction.request()
     registry = services.registry.snapshot
-    target = await find_target(parameters, services)
-    request = authorize.validate(parameters, target, registry, services.settings)
+    target = await target_of(interaction, browser, services)
+    if target.device is not None:
+        request = device.request(target, registry)
+    else:
+        request = authorize.validate(interaction.request(), target, registry, services.settings)
     person = await signed_in(browser, services)
     remembered: tuple[Consent, ...] = ()
     if person is not None:
@@ -108,8 +128,16 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
 
 
-def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Answer:
-    """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`."""
+async def load_or_refuse(interaction: Interaction, browser: Browser, services: Services) -> Pending | Answer:
+    """For the pages of one step: what `load` raises is the client's to hear. Raises `UntrustedRequest`."""
+    try:
+        return await load(interaction, browser, services)
+    except OAuthError as error:
+        return await refuse(await target_of(interaction, browser, services), error, browser, services)
+
+
+async def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Answer:
+    """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`; a device fetches it."""
     services.events.emit(
         AuthorizationRefused(
             at=services.clock.now(),
@@ -120,6 +148,9 @@ def refuse(target: Target, error: OAuthError, browser: Browser, services: Servic
             detail=error.detail or error.description,
         )
     )
+    if target.device is not None:
+        path = await device_answers.refuse(target, error, browser, services)
+        return Answer(target=target, delivery=Redirection(location=path))
     return answer(target, [("error", error.code), ("error_description", error.description)], services)
 
 
@@ -133,16 +164,19 @@ def answer(target: Target, parameters: list[tuple[str, str]], services: Services
     return Answer(target=target, delivery=delivery)
 
 
-async def _complete(
-    pending: Pending, issue: Issue, browser: Browser, services: Services
-) -> list[tuple[str, str]] | None:
-    """The parameters of the answer. None when something moved meanwhile."""
+async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> Answer | None:
+    """None when something moved meanwhile."""
+    target = pending.request.target
     assert pending.signed_in is not None
     await _forget_other_answer(pending, issue.asked, services)
     finished = Finished(
         request=pending.request, person=pending.signed_in, scope=issue.scope, epochs=epochs(pending)
     )
-    return await complete(finished, browser, services)
+    if target.device is not None:
+        path = await device_answers.approve(finished, browser, services)
+        return None if path is None else Answer(target=target, delivery=Redirection(location=path))
+    given = await complete(finished, browser, services)
+    return None if given is None else answer(target, given, services)
 
 
 def epochs(pending: Pending) -> Epochs:

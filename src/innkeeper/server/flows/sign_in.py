@@ -50,7 +50,7 @@ async def view(
 ) -> SignInView | authorize.Outcome:
     """The page, or what comes next when it is not needed any more."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    target = await authorize.find_target(interaction.request(), services)
+    target = await authorize.target_of(interaction, browser, services)
     if not switch_account and await signed_in(browser, services) is not None:
         outcome = await authorize.advance(interaction, browser, services)
         if not (isinstance(outcome, authorize.Show) and outcome.page == "sign-in"):
@@ -62,8 +62,10 @@ async def view(
 async def cancel(handle: str, browser: Browser, services: Services) -> authorize.Answer:
     """Back to the app with `access_denied` (R-LG9)."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    target = await authorize.find_target(interaction.request(), services)
-    return authorize.refuse(target, AccessDenied("The person cancelled the sign-in."), browser, services)
+    target = await authorize.target_of(interaction, browser, services)
+    return await authorize.refuse(
+        target, AccessDenied("The person cancelled the sign-in."), browser, services
+    )
 
 
 async def submit(
@@ -71,7 +73,7 @@ async def submit(
 ) -> SignInView | SignInDone:
     """Raises `InteractionRefused`, `InteractionExpired`, `UntrustedRequest`, `Busy`, `StoreUnavailable`."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    target = await authorize.find_target(interaction.request(), services)
+    target = await authorize.target_of(interaction, browser, services)
     page = SignInView(target=target, interaction=interaction, username=username[:254])
     if not username.strip() or not password:
         return msgspec.structs.replace(page, problem="missing")

@@ -11,6 +11,7 @@ from innkeeper.server.protocol import client_assertion, response_types
 from innkeeper.server.protocol.authorize import PROMPTS
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
+from innkeeper.server.protocol.grants import device_code
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import subject, user_claims
@@ -30,12 +31,17 @@ def metadata(
     base = issuer.removesuffix("/")
     auth_methods = tuple(method.name for method in CLIENT_AUTH_METHODS)
     has_refresh = any(grant.name == "refresh_token" for grant in grants)
+    has_device = any(grant.name == device_code.NAME for grant in grants)
     return AuthorizationServerMetadata(
         issuer=issuer,
         authorization_endpoint=f"{base}/authorize",
         token_endpoint=token_endpoint(issuer),
         userinfo_endpoint=userinfo_endpoint(issuer),
         jwks_uri=f"{base}/.well-known/jwks.json",
+        device_authorization_endpoint=f"{base}/oauth/device/code" if has_device else None,
+        introspection_endpoint=f"{base}/oauth/introspect",
+        introspection_endpoint_auth_methods_supported=tuple(name for name in auth_methods if name != "none"),
+        introspection_endpoint_auth_signing_alg_values_supported=ASSERTION_ALGORITHMS,
         revocation_endpoint=f"{base}/oauth/revoke",
         revocation_endpoint_auth_methods_supported=auth_methods,
         revocation_endpoint_auth_signing_alg_values_supported=ASSERTION_ALGORITHMS,
@@ -70,3 +76,8 @@ def token_endpoint(issuer: str) -> str:
 def userinfo_endpoint(issuer: str) -> str:
     """Also the audience of tokens that may be used there."""
     return issuer.removesuffix("/") + "/userinfo"
+
+
+def verification_uri(issuer: str) -> str:
+    """What a device tells a person to open (RFC 8628 §3.2): short, since it is typed by hand."""
+    return issuer.removesuffix("/") + "/device"

@@ -19,6 +19,7 @@ from innkeeper.server.model.user import User
 from innkeeper.server.protocol import consent as consents
 from innkeeper.server.protocol import effective_scope
 from innkeeper.server.protocol.authorize import AuthorizationRequest
+from innkeeper.server.protocol.waiting_device import is_confirmed_by
 
 
 class Authenticated(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,10 @@ class SignIn(msgspec.Struct, frozen=True):
     """Show the sign-in page."""
 
 
+class ConfirmDevice(msgspec.Struct, frozen=True):
+    """Ask whether the device in front of the person shows this code, and whether they started it (RFC 8628 §5.4)."""
+
+
 class AskConsent(msgspec.Struct, frozen=True, kw_only=True):
     """Show the consent page for what is missing."""
 
@@ -65,7 +70,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     asked: Scope
 
 
-Step = SignIn | AskConsent | Confirm | Issue
+Step = SignIn | ConfirmDevice | AskConsent | Confirm | Issue
 
 
 def next_step(
@@ -99,6 +104,8 @@ def _step(
     progress: Progress,
     now: datetime,
 ) -> Step:
+    if not _has_confirmed_device(request, session, progress):
+        return ConfirmDevice()
     if session is None or user is None or _must_authenticate(request, session, user, progress, now):
         return SignIn()
     client, api = request.target.client, request.api
@@ -148,7 +155,19 @@ def _must_authenticate(
     return request.max_age is not None and now - session.auth_time >= request.max_age
 
 
+def _has_confirmed_device(request: AuthorizationRequest, session: Session | None, progress: Progress) -> bool:
+    device, here = request.target.device, progress.authenticated
+    return device is None or is_confirmed_by(
+        device.reference,
+        None if session is None else session.sid,
+        signed_in_here=None if here is None else here.sid,
+        answered_by=progress.answered_by,
+    )
+
+
 def _must_confirm(request: AuthorizationRequest, answers: Progress) -> bool:
+    if request.target.device is not None:
+        return False
     if answers.confirmed or answers.pages_shown or request.target.client.type != "native":
         return False
     return not redirect_uri.is_verifiable(request.target.redirect_uri)

@@ -2,11 +2,13 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
+from innkeeper.server.flows.device_answers import DeviceGone
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
@@ -19,6 +21,8 @@ from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import ErrorPage
 from innkeeper.server.web.pages.wording import Wording
 from innkeeper.server.web.refusals import RETRY_AFTER, Refused, as_json
+
+DEVICE_PAGE: Final = "/device"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,7 @@ def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitab
             return failed(await _expired(expired.interaction, services), request, services)
         except (
             UntrustedRequest,
+            DeviceGone,
             InteractionRefused,
             FormRefused,
             InvalidRequest,
@@ -97,6 +102,15 @@ def _failure(error: Exception) -> Failure:
                 error="interaction_refused",
                 cause="The interaction handle was altered, or it was made for another browser.",
                 fix="Start again at /authorize in this browser, with cookies allowed.",
+            )
+        case DeviceGone():
+            return Failure(
+                status=404,
+                wording=wording.DEVICE_GONE,
+                error="device_gone",
+                cause="The device code has expired, was answered, or is claimed by another browser.",
+                fix="Let the device ask for a new code at /oauth/device/code.",
+                restart_url=DEVICE_PAGE,
             )
         case FormRefused():
             return Failure(
@@ -157,15 +171,21 @@ def _outside(error: Exception) -> Failure:
 
 async def _expired(interaction: Interaction, services: Services) -> Failure:
     """With a way to start again: the app's own sign-in page where it has one, else the same request (R-LG12, AZ-28)."""
+    if interaction.device is not None:
+        return _sign_in_expired(DEVICE_PAGE)
     client = await services.registry.client(interaction.request().get("client_id") or "")
     restart = "/authorize?" + urlencode(interaction.parameters)
     if client is not None and client.is_enabled and client.initiate_login_uri is not None:
         restart = client.initiate_login_uri
+    return _sign_in_expired(restart)
+
+
+def _sign_in_expired(restart: str) -> Failure:
     return Failure(
         status=400,
         wording=wording.SIGN_IN_EXPIRED,
         error="interaction_expired",
         cause="The interaction is older than its lifetime.",
-        fix="Start again at /authorize.",
+        fix="Start again at /authorize." if restart != DEVICE_PAGE else "Enter the code again.",
         restart_url=restart,
     )

@@ -51,7 +51,35 @@ class ConsentPage(Screen, frozen=True, kw_only=True):
     csrf: str
     switch_account_url: str | None = None
     confirm_only: bool = False
+    user_code: str | None = None
+    """What a device shows that waits for the answer: then nobody goes back anywhere from here."""
     form_action: str = "/consent"
+
+
+class DeviceCodePage(Screen, frozen=True, kw_only=True):
+    """The field for the code that a device shows."""
+
+    csrf: str
+    user_code: str = ""
+    problem: Literal["wrong", "missing", "throttled"] | None = None
+    retry_after_minutes: int | None = None
+    form_action: str = "/device"
+
+
+class DeviceConfirmPage(Screen, frozen=True, kw_only=True):
+    """Did you start this? The code again, who asks and from where; who would be signed in, if it is known yet."""
+
+    app_name: str
+    is_third_party: bool
+    publisher: str | None
+    user_code: str
+    address: str
+    account_name: str | None
+    account_username: str
+    interaction: str
+    csrf: str
+    switch_account_url: str | None = None
+    form_action: str = "/device/confirm"
 
 
 class ErrorPage(Screen, frozen=True, kw_only=True):

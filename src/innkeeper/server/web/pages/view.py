@@ -16,6 +16,8 @@ from innkeeper.server.web.pages import plain_text, scripts
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
+    DeviceCodePage,
+    DeviceConfirmPage,
     ErrorPage,
     FormPostPage,
     HomePage,
@@ -37,6 +39,8 @@ STATIC_PATH: Final = "/static/"
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     ConsentPage: "consent.html",
+    DeviceCodePage: "device_code.html",
+    DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",
     FormPostPage: "form_post.html",
     WebMessagePage: "web_message.html",

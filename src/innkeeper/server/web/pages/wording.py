@@ -37,6 +37,20 @@ FORM_REFUSED = Wording(
     marked("This form could not be accepted"),
     marked("It was out of date or did not come from this page. Go back and try again."),
 )
+DEVICE_CONNECTED = Wording(
+    marked("Your device is connected"),
+    marked("You can close this page and go back to your device. It goes on by itself in a moment."),
+)
+DEVICE_REFUSED = Wording(
+    marked("Your device was not connected"),
+    marked("Nothing was shared with it. You can close this page."),
+)
+DEVICE_GONE = Wording(
+    marked("This code cannot be used any more"),
+    marked(
+        "It has expired, was answered already, or is open in another browser. Ask your device for a new one."
+    ),
+)
 START_FROM_YOUR_APP = Wording(
     marked("Start from your app"),
     marked("There is nothing to sign in to here. Open the app you want to use and choose sign in there."),
