@@ -18,6 +18,7 @@ from innkeeper.server.model.client import Client, ClientSecret
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.client_auth import base
 from innkeeper.server.protocol.client_auth.base import Presented
+from tests.assertions import facts
 from tests.attacks.oracles import is_json_error, is_sound, keeps_secrets, no_row, still_works
 from tests.attacks.timing import area_under_curve
 from tests.attacks.token_requests import redeem
@@ -257,7 +258,7 @@ def guesses(client: Client | None) -> list[tuple[Presented, Client | None]]:
 
 def refused(presented: Presented, client: Client | None) -> None:
     with pytest.raises(InvalidClient):
-        client_auth.verify(presented, client, origin=None, now=START)
+        client_auth.verify(presented, client, facts(), origin=None)
 
 
 def test_CA_11_every_refusal_costs_the_same_digests_and_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.e2e.programs import Running, a_dev_server, innkeeper, started, wait_until
 
@@ -240,6 +242,79 @@ def test_lists_are_plain_text_for_pipes_and_json_for_programs(dev: Running) -> N
     assert "\u2500" not in plain
     for noun in ("app", "api", "user", "role", "key"):
         assert isinstance(json.loads(assert_done(noun, "list", "--json", dev=dev)), list)
+
+
+def test_every_setting_of_an_app_and_an_api_is_typed_shown_and_taken_away(dev: Running) -> None:
+    api = "https://api.exampleco.test/orders"
+    bye = "http://localhost:8000/bye"
+    assert_done("api", "create", api, "--token-format", "opaque", "--permissions-claim", dev=dev)
+    assert_done("api", "change", api, "--token-profile", "auth0", dev=dev)
+    shown = json.loads(assert_done("api", "show", api, "--json", dev=dev))
+    assert (shown["token_format"], shown["token_profile"], shown["permissions_claim"]) == (
+        "opaque",
+        "auth0",
+        True,
+    )
+    words = ["--logout-callback", bye, "--guards", api, "--refresh-api", api, "--userinfo-alg", "ES256"]
+    assert_done("app", "create", "orders", "--type", "regular_web", *words, dev=dev)
+    shown = json.loads(assert_done("app", "show", "orders", "--json", dev=dev))
+    assert (shown["post_logout_redirect_uris"], shown["guards"], shown["refresh"]["apis"]) == (
+        [bye],
+        [api],
+        [api],
+    )
+    assert "app orders" in refusal("api", "delete", api, dev=dev)
+    assert_done(
+        "app", "change", "orders", "--guards", "", "--refresh-api", "", "--userinfo-alg", "none", dev=dev
+    )
+    shown = json.loads(assert_done("app", "show", "orders", "--json", dev=dev))
+    assert (shown["guards"], shown["refresh"]["apis"], shown["userinfo_signed_response_alg"]) == (
+        [],
+        [],
+        None,
+    )
+    assert shown["post_logout_redirect_uris"] == [bye]
+    assert "sector" in refusal("app", "change", "orders", "--sector", "A.B", dev=dev)
+    assert_done("api", "delete", api, dev=dev)
+    assert_done("app", "delete", "orders", dev=dev)
+
+
+def test_an_app_moves_from_a_secret_to_a_key_of_its_own(dev: Running, tmp_path: Path) -> None:
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    key = ec.generate_private_key(ec.SECP256R1())
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    assert_done("app", "create", "mover", "--type", "regular_web", dev=dev)
+    method = ["--auth-method", "private_key_jwt"]
+    assert "--key FILE" in refusal("app", "change", "mover", *method, dev=dev)
+    assert "private key" in refusal("app", "change", "mover", "--key", str(private), dev=dev)
+    assert_done("app", "change", "mover", "--key", str(public), "--key-expires", "30d", dev=dev)
+    shown = json.loads(assert_done("app", "show", "mover", "--json", dev=dev))
+    assert len(shown["secrets"]) == len(shown["keys"]) == 1
+    assert_done("app", "change", "mover", *method, dev=dev)
+    shown = json.loads(assert_done("app", "show", "mover", "--json", dev=dev))
+    assert shown["secrets"] == []
+    assert "needs a public key" in refusal(
+        "app", "change", "mover", "--remove-key", shown["keys"][0]["kid"], dev=dev
+    )
+    assert_done("app", "delete", "mover", dev=dev)
+
+
+def test_lint_names_what_is_risky_and_may_fail_a_build(dev: Running) -> None:
+    found = json.loads(assert_done("lint", "--json", dev=dev))
+    assert {one["check"] for one in found} == {"loopback_callback"}
+    assert_done("lint", "--fail-on", "warning", dev=dev)
+    assert_done("app", "change", "timesheets-web", "--no-pkce", dev=dev)
+    failed = innkeeper("lint", "--fail-on", "warning", data=dev.data)
+    assert failed.returncode == 1
+    assert failed.stdout.splitlines()[1].split()[:3] == ["critical", "timesheets-web", "no_pkce"]
+    assert_done("app", "change", "timesheets-web", "--pkce", dev=dev)
+
+
+def test_nothing_keeps_access_for_somebody_who_never_signed_in(dev: Running) -> None:
+    assert json.loads(assert_done("grant", "list", "mona", "--json", dev=dev)) == []
+    assert "No app keeps access" in assert_done("grant", "list", "mona", dev=dev)
+    assert "grant list WHO" in refusal("grant", "revoke", "nothing", dev=dev)
 
 
 # ------------------------------------------------------------ token

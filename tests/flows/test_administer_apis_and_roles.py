@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from innkeeper.server.cli import api_document
 from innkeeper.server.flows.administer import apis, roles
 from innkeeper.server.flows.administer.apis import ApiChanges
 from innkeeper.server.flows.administer.refusal import Refused
@@ -164,3 +165,30 @@ async def test_the_role_of_administrators_stays() -> None:
     world = await a_world()
     with pytest.raises(Refused, match="Administrator"):
         await roles.delete(world.services, "Administrator")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "default"),
+    [
+        ("token_format", "opaque", "jwt"),
+        ("token_profile", "auth0", "rfc9068"),
+        ("permissions_claim", True, False),
+    ],
+)
+async def test_how_the_tokens_of_an_api_look_is_set_and_shown(field: str, value: Any, default: Any) -> None:
+    world = await a_world()
+    assert getattr(await apis.find(world.services, PAYROLL), field) == default
+    after = await apis.change(world.services, PAYROLL, ApiChanges(**{field: value}))
+    assert getattr(after, field) == value
+    assert api_document.of(after)[field] == value
+    assert (
+        api_document.lines(after)["Tokens"] != api_document.lines(Api(identifier=PAYROLL, name="P"))["Tokens"]
+    )
+    assert getattr(await apis.change(world.services, PAYROLL, ApiChanges(name="Pay")), field) == value
+
+
+def test_every_field_of_an_api_is_shown_to_programs() -> None:
+    shown = set(api_document.of(Api(identifier=PAYROLL, name="Payroll")))
+    inner = {"revision"}
+    renamed = {"access_token_lifetime": "access_token_lifetime_s"}
+    assert {renamed.get(name, name) for name in Api.__struct_fields__} - inner == shown

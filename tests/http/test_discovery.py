@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,19 @@ import pytest
 
 from innkeeper.jose import base64url
 from innkeeper.server.model.user import Address, Profile
+from tests.assertions import (
+    ED_PRIVATE,
+    ED_PUBLIC,
+    RSA_KEY,
+    RSA_PUBLIC,
+    a_key,
+    assertion,
+    by_assertion,
+    let_sign,
+    let_sign_by_secret,
+    rsa_private,
+    secret_assertion,
+)
 from tests.attacks.oracles import is_json_error
 from tests.refreshing import a_refresh_token, may_refresh
 from tests.visitor import BROWSER, Visitor
@@ -201,12 +215,16 @@ async def test_each_client_authentication_works_and_others_are_refused(world: Wo
     ways: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, str]]] = {
         "client_secret_basic": ({}, {}, basic("web")),
         "client_secret_post": ({"client_id": "poster"}, posted, {}),
+        "private_key_jwt": ({"client_id": "plain"}, by_assertion(assertion("plain")), {}),
+        "client_secret_jwt": ({"client_id": "es256"}, by_assertion(secret_assertion("es256")), {}),
         "none": (
             {"client_id": "spa", "redirect_uri": SPA_CALLBACK},
             {"client_id": "spa", "redirect_uri": SPA_CALLBACK},
             {},
         ),
     }
+    await let_sign(world, "plain")
+    await let_sign_by_secret(world, "es256")
     supported = (await metadata(world))["token_endpoint_auth_methods_supported"]
     assert set(supported) == set(ways)
     for name in supported:
@@ -214,12 +232,43 @@ async def test_each_client_authentication_works_and_others_are_refused(world: Wo
         sent = code_form(await Visitor(world).code(**asked)) | form
         answer = await world.http().post("/oauth/token", data=sent, headers=headers)
         assert answer.status_code == 200, name
-    assertion = {
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": "x",
+    for name in ("tls_client_auth", "self_signed_tls_client_auth"):
+        assert name not in supported
+    answer = await world.http().post(
+        "/oauth/token", data=code_form("ik_ac_x", client_id="web"), headers={"x-client-cert": "MIIB"}
+    )
+    is_json_error(answer, 401, "invalid_client")
+
+
+async def test_each_algorithm_of_assertions_works_and_others_are_refused(world: World) -> None:
+    makers: dict[str, Callable[[], str]] = {
+        "ES256": lambda: assertion("cron"),
+        "RS256": lambda: assertion("cron", header={"alg": "RS256", "kid": "rsa"}, sign=RSA_KEY),
+        "PS256": lambda: assertion("cron", header={"alg": "PS256", "kid": "rsa"}, sign=rsa_private()),
+        "EdDSA": lambda: assertion("cron", header={"alg": "EdDSA", "kid": "ed"}, sign=ED_PRIVATE),
+        "Ed25519": lambda: assertion("cron", header={"alg": "Ed25519", "kid": "ed"}, sign=ED_PRIVATE),
+        "HS256": lambda: secret_assertion("cron"),
     }
-    sent = code_form("ik_ac_x") | assertion
-    is_json_error(await world.http().post("/oauth/token", data=sent), 401, "invalid_client")
+    form = {"grant_type": "client_credentials", "audience": TIMESHEETS}
+    found = await metadata(world)
+    supported = found["token_endpoint_auth_signing_alg_values_supported"]
+    assert set(supported) == set(makers)
+    others = {
+        name: found[name] for name in found if name.endswith("_endpoint_auth_signing_alg_values_supported")
+    }
+    assert all(value == supported for value in others.values())
+    for alg in supported:
+        if alg == "HS256":
+            await let_sign_by_secret(world, "cron")
+        else:
+            await let_sign(world, "cron", keys=(a_key(), a_key(RSA_PUBLIC), a_key(ED_PUBLIC)))
+        answer = await world.http().post("/oauth/token", data=form | by_assertion(makers[alg]()))
+        assert answer.status_code == 200, (alg, answer.text)
+    await let_sign(world, "cron", keys=(a_key(), a_key(RSA_PUBLIC)))
+    for alg in ("RS384", "RS512", "PS384", "PS512", "ES384", "ES512", "ES256K"):
+        text = assertion("cron", header={"alg": alg, "kid": "rsa"}, sign=RSA_KEY)
+        answer = await world.http().post("/oauth/token", data=form | by_assertion(text))
+        is_json_error(answer, 401, "invalid_client")
 
 
 async def test_each_signing_algorithm_signs_id_tokens(world: World) -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
-from innkeeper.jose import base64url, hashes
+from innkeeper.jose import base64url, hashes, strict_json
 from innkeeper.jose.errors import KeyRefused
+
+PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 SIGNING_ALGORITHMS: Final = ("ES256", "RS256")
 MIN_RSA_BITS: Final = 2048
@@ -26,6 +30,9 @@ _COORDINATE_BYTES: Final = 32
 _ECDSA_SHA256 = ec.ECDSA(SHA256())
 _PKCS1V15 = padding.PKCS1v15()
 _SHA256 = SHA256()
+_PRIVATE_MEMBERS: Final = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+_ALGORITHMS_OF = {"EC": ("ES256",), "RSA": ("RS256", "PS256"), "OKP": ("EdDSA", "Ed25519")}
+_MAX_RSA_BITS: Final = 8192
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 
 
@@ -84,14 +91,26 @@ def public_jwk(
     key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, *, alg: str, kid: str | None = None
 ) -> dict[str, str]:
     """The members to publish, `use` and `alg` included, and nothing private."""
-    if isinstance(key, rsa.RSAPublicKey):
-        rsa_numbers = key.public_numbers()
-        jwk = {"kty": "RSA", "n": _uint(rsa_numbers.n), "e": _uint(rsa_numbers.e)}
-    else:
-        numbers = key.public_numbers()
-        x, y = (base64url.encode(n.to_bytes(_COORDINATE_BYTES, "big")) for n in (numbers.x, numbers.y))
-        jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    jwk = _members(key)
     return jwk | {"use": "sig", "alg": alg, "kid": kid or thumbprint(jwk)}
+
+
+def from_pem_or_jwk(document: bytes) -> tuple[dict[str, str], ...]:
+    """An app's public keys from a PEM file, a JWK or a JWK Set: whole, fit to verify with, each with a `kid`.
+
+    KeyRefused says what to do instead. A private key is refused: whoever keeps it here could be the app.
+    """
+    text = document.strip()
+    if text.startswith(b"-----BEGIN"):
+        return (_named(_public_of_pem(text), {}),)
+    try:
+        parsed = strict_json.parse_object(text)
+    except ValueError:
+        raise KeyRefused("neither a PEM file nor a JWK nor a JWK Set") from None
+    listed = parsed.get("keys", [parsed])
+    if not isinstance(listed, list) or not listed or not all(isinstance(jwk, dict) for jwk in listed):
+        raise KeyRefused("a JWK Set has a member `keys` with at least one key")
+    return tuple(_named(_public_of_jwk(jwk), jwk) for jwk in listed)
 
 
 def thumbprint(jwk: Mapping[str, object]) -> str:
@@ -101,6 +120,90 @@ def thumbprint(jwk: Mapping[str, object]) -> str:
         raise KeyRefused("no thumbprint is defined for this kind of key")
     canonical = json.dumps({name: jwk[name] for name in members}, separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashes.sha256(canonical.encode()))
+
+
+def _public_of_pem(pem: bytes) -> PublicKey:
+    if b"PRIVATE KEY-----" in pem:
+        raise KeyRefused(
+            "this is a private key, which stays with the app: register its public half,"
+            " `openssl pkey -in FILE -pubout`"
+        )
+    if b"BEGIN CERTIFICATE-----" in pem:
+        raise KeyRefused("this is a certificate: take its key, `openssl x509 -in FILE -pubkey -noout`")
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        raise KeyRefused("not a public key in PEM") from cause
+    return _fit(key)
+
+
+def _public_of_jwk(jwk: Mapping[str, object]) -> PublicKey:
+    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+        raise KeyRefused("this is a private or a shared key: register the public members alone")
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        raise KeyRefused("this key is not for signatures (`use`, `key_ops`)")
+    kty, crv = jwk.get("kty"), jwk.get("crv")
+    try:
+        match kty, crv:
+            case "EC", "P-256":
+                x, y = (int.from_bytes(_member(jwk, name), "big") for name in ("x", "y"))
+                return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+            case "OKP", "Ed25519":
+                return ed25519.Ed25519PublicKey.from_public_bytes(_member(jwk, "x"))
+            case "RSA", _:
+                n, e = (int.from_bytes(_member(jwk, name), "big") for name in ("n", "e"))
+                return _fit(rsa.RSAPublicNumbers(e, n).public_key())
+    except KeyRefused:
+        raise
+    except ValueError as cause:
+        raise KeyRefused("the members of this key make no key") from cause
+    raise KeyRefused("keys are EC on P-256, RSA or Ed25519")
+
+
+def _fit(key: object) -> PublicKey:
+    """Of a kind that we verify with, and strong enough."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if not MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
+            raise KeyRefused(f"an RSA key has {MIN_RSA_BITS} to {_MAX_RSA_BITS} bits")
+        if not 3 <= key.public_numbers().e < 2**64:
+            raise KeyRefused("the exponent of this RSA key is no sound one")
+        return key
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise KeyRefused("keys are EC on P-256, RSA or Ed25519")
+
+
+def _named(key: PublicKey, given: Mapping[str, object]) -> dict[str, str]:
+    """In one form, under its own `kid` or its thumbprint; `alg` stays where it was named (RFC 8725 §3.1)."""
+    jwk = _members(key)
+    alg, kid = given.get("alg"), given.get("kid", thumbprint(jwk))
+    if not isinstance(kid, str) or not 0 < len(kid) <= 256:
+        raise KeyRefused("a kid is 1 to 256 characters")
+    if alg is not None and alg not in _ALGORITHMS_OF[jwk["kty"]]:
+        raise KeyRefused(f"a key of this kind is for {' or '.join(_ALGORITHMS_OF[jwk['kty']])}")
+    return jwk | {"use": "sig", "kid": kid} | ({"alg": str(alg)} if alg else {})
+
+
+def _members(key: PublicKey) -> dict[str, str]:
+    if isinstance(key, rsa.RSAPublicKey):
+        rsa_numbers = key.public_numbers()
+        return {"kty": "RSA", "n": _uint(rsa_numbers.n), "e": _uint(rsa_numbers.e)}
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        x = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return {"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(x)}
+    numbers = key.public_numbers()
+    x, y = (n.to_bytes(_COORDINATE_BYTES, "big") for n in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": "P-256", "x": base64url.encode(x), "y": base64url.encode(y)}
+
+
+def _member(jwk: Mapping[str, object], name: str) -> bytes:
+    value = jwk.get(name)
+    if not isinstance(value, str):
+        raise KeyRefused(f"the member {name} is missing")
+    return base64url.decode(value)
 
 
 def _raw_of_der(der: bytes) -> bytes:

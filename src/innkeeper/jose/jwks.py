@@ -79,6 +79,11 @@ class KeySet:
         suitable = [key for key in self._by_kid.get(kid, ()) if key.suits(alg)]
         return suitable[0] if len(suitable) == 1 else None
 
+    def only(self, alg: str) -> VerificationKey | None:
+        """The one key that allows `alg`, for a token that names none (OIDC Core §10.1). Of several, none."""
+        suitable = [key for keys in self._by_kid.values() for key in keys if key.suits(alg)]
+        return suitable[0] if len(suitable) == 1 else None
+
     def __len__(self) -> int:
         return sum(len(keys) for keys in self._by_kid.values())
 

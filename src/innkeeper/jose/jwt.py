@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,13 +11,15 @@ import msgspec
 from innkeeper.jose import base64url, claims, strict_json
 from innkeeper.jose.claims import Claims
 from innkeeper.jose.errors import TokenRefused
+from innkeeper.jose.hashes import constant_time_equal, hmac_sha256
 from innkeeper.jose.jwk import SigningKey
 from innkeeper.jose.jwks import KeySet, VerificationKey
 
-__all__ = ["Claims", "Signer", "TokenRefused", "verify"]
+__all__ = ["Claims", "Signer", "TokenRefused", "Unverified", "verify"]
 
 MAX_TOKEN_CHARS: Final = 16 * 1024
 MAX_HEADER_CHARS: Final = 4096
+MIN_SECRET_BYTES: Final = 32
 VERIFICATION_ALGORITHMS: Final = frozenset(
     ("ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519")
 )
@@ -78,6 +80,78 @@ def verify(
         leeway=leeway,
         may_be_expired=may_be_expired,
     )
+
+
+class Unverified:
+    """A JWT taken apart, for assertions whose key is found by what they say (RFC 7523 §3).
+
+    Nothing in `header` and `payload` may be believed before one of the two checks has returned. Each takes its own
+    kind of key and nothing else, so no public key can ever be used as a shared secret (RFC 8725 §3.1).
+    """
+
+    __slots__ = ("_signature", "_signing_input", "header", "payload")
+
+    def __init__(self, token: str, *, max_chars: int = MAX_TOKEN_CHARS) -> None:
+        """TokenRefused: too long, or not a compact JWS of two unambiguous JSON objects."""
+        if len(token) > max_chars:
+            raise TokenRefused("malformed", f"longer than {max_chars} characters")
+        header, payload, self._signature = _parts(token)
+        self.header = _object(header, "header")
+        self.payload = _object(payload, "payload")
+        if not _REFUSED_HEADERS.isdisjoint(self.header):
+            raise TokenRefused("critical", "the header has a member that is not accepted")
+        self._signing_input = token.rpartition(".")[0].encode("ascii")
+
+    def __repr__(self) -> str:
+        return f"Unverified(header={list(self.header)!r}, payload={list(self.payload)!r})"
+
+    @property
+    def alg(self) -> str:
+        """What the header claims; empty for anything but text."""
+        alg = self.header.get("alg")
+        return alg if isinstance(alg, str) else ""
+
+    def is_of_type(self, types: Collection[str]) -> bool:
+        """A header without `typ` is of no type; callers say whether that will do."""
+        return _media_type(self.header.get("typ")) in types
+
+    def check_by_key(self, keys: KeySet, stand_ins: KeySet, algorithms: Collection[str]) -> None:
+        """TokenRefused unless the one key that is named, or the only one that suits, made the signature.
+
+        Without such a key a stand-in is tried all the same, so that time does not tell which names exist.
+        """
+        if not VERIFICATION_ALGORITHMS.issuperset(algorithms):
+            raise ValueError("only asymmetric signature algorithms can be allowed")
+        if self.alg not in algorithms:
+            raise TokenRefused("algorithm", "the algorithm is not allowed")
+        kid = self.header.get("kid")
+        key = keys.find(kid, self.alg) if isinstance(kid, str) else None
+        if "kid" not in self.header:
+            key = keys.only(self.alg)
+        tried = key or stand_ins.only(self.alg)
+        if tried is not None:
+            try:
+                _check_signature(self._signing_input, self._signature, tried, self.alg)
+            except TokenRefused:
+                if key is not None:
+                    raise
+        if key is None:
+            raise TokenRefused("unknown_key", "no key of that name allows this algorithm")
+
+    def check_by_secret(self, secrets: Sequence[bytes], *, at_least: int) -> None:
+        """TokenRefused unless one of the shared secrets made the signature: HS256 and nothing else.
+
+        `at_least` so many MACs are made and compared, so that time does not tell how many secrets there are; those
+        without a secret never count.
+        """
+        if self.alg != "HS256":
+            raise TokenRefused("algorithm", "the algorithm is not allowed")
+        fit = [secret for secret in secrets if len(secret) >= MIN_SECRET_BYTES]
+        tried = fit + [bytes(MIN_SECRET_BYTES)] * (at_least - len(fit))
+        macs = [hmac_sha256(secret, self._signing_input) for secret in tried]
+        matches = [constant_time_equal(mac, self._signature) for mac in macs]
+        if not any(matches[: len(fit)]):
+            raise TokenRefused("signature", "the signature does not belong to this token and secret")
 
 
 def _parts(token: str) -> tuple[bytes, bytes, bytes]:

@@ -28,6 +28,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     userinfo_endpoint: str | None = None
     revocation_endpoint: str | None = None
     revocation_endpoint_auth_methods_supported: Sequence[str] | None = None
+    revocation_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None
+    token_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None
     scopes_supported: Sequence[str] | None = None
     response_modes_supported: Sequence[str] | None = None
     claims_supported: Sequence[str] | None = None

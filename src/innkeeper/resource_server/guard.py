@@ -17,7 +17,8 @@ from innkeeper.oauth.scope import Scope
 from innkeeper.resource_server.access_token import AccessToken, from_claims
 from innkeeper.resource_server.errors import Misuse, ScopeRequired, TokenRequired
 from innkeeper.resource_server.fetch import Fetch, fetch_over_http, is_trustworthy_address
-from innkeeper.resource_server.issuer_keys import Clock, IssuerKeys, now
+from innkeeper.resource_server.fetched_keys import Clock
+from innkeeper.resource_server.issuer_keys import IssuerKeys, now
 from innkeeper.resource_server.verified_tokens import VerifiedTokens
 
 ALGORITHMS: Final = ("ES256", "RS256")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from innkeeper.server.config import Settings
+from innkeeper.server.flows.client_keys import ClientKeys
+from innkeeper.server.flows.foreign_documents import ForeignDocuments, ReadDocument
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
 from innkeeper.server.flows.password_pool import PasswordPool
@@ -23,7 +25,7 @@ from innkeeper.server.jobs.runner import Runner
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe.log import EventLog
-from innkeeper.server.protocol.grants import GRANTS
+from innkeeper.server.protocol.grants import GRANTS, legacy_grants
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
 from innkeeper.server.storage.sqlite.store import SqliteStore
@@ -78,9 +80,13 @@ async def open_services(
     entropy: Entropy | None = None,
     events: EventSink | None = None,
     grants: Sequence[GrantType] = GRANTS,
+    read_document: ReadDocument | None = None,
     hooks: Hooks | None = None,
 ) -> Services:
-    """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`."""
+    """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`.
+
+    `read_document` fetches what apps publish.
+    """
     clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
     seals = Seals(master, settings.issuer, entropy.random)
     instance = await _claim(settings, store, master, clock)
@@ -95,6 +101,7 @@ async def open_services(
         store=store,
         registry=registry,
         keys=keys,
+        client_keys=ClientKeys(read_document or ForeignDocuments(is_dev=settings.dev).read, clock),
         seals=seals,
         at_rest=at_rest,
         subjects=subjects,
@@ -102,7 +109,7 @@ async def open_services(
         entropy=entropy,
         passwords=PasswordPool(settings.sign_in),
         events=events or EventLog(),
-        grants=tuple(grants),
+        grants=(*grants, *legacy_grants(settings.legacy)),
         hooks=hooks or Hooks(),
     )
 

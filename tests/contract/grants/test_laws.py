@@ -13,11 +13,12 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.config import Settings
 from innkeeper.server.model.client import ClientType
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.protocol.grants import GRANTS
+from innkeeper.server.protocol.grants import GRANTS, PASSWORD_GRANTS
 from innkeeper.server.protocol.grants.base import Context, GrantType, Nothing, Refusal
 from tests.world import ISSUER, START, a_client
 
-EVERY_GRANT = pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: grant.name)
+ALL = (*GRANTS, *PASSWORD_GRANTS)
+EVERY_GRANT = pytest.mark.parametrize("grant", ALL, ids=lambda grant: grant.name)
 # As much as an attacker may send beside the grant's own parameters: nothing that exists.
 STRANGE = Parameters.from_pairs(
     [
@@ -35,7 +36,7 @@ def a_context() -> Context:
 
 
 def test_no_two_share_a_name() -> None:
-    assert len({grant.name for grant in GRANTS}) == len(GRANTS)
+    assert len({grant.name for grant in ALL}) == len(ALL)
 
 
 @EVERY_GRANT

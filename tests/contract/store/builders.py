@@ -159,7 +159,7 @@ class World:
             "user_id": self.user.user_id,
             "api": TIMESHEETS,
             "scope": ("openid", "read:timesheets"),
-            "sid": SessionId("sid-1"),
+            "sid": None,
             "auth_time": NOW,
             "amr": ("pwd",),
             "acr": None,

@@ -11,8 +11,18 @@ from msgspec.structs import replace
 from innkeeper.jose import base64url
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.authorization_code import AuthorizationCode
-from innkeeper.server.storage.outcomes import Burnt, Done, Gone, Redeemed, Replayed, Stale
+from innkeeper.server.storage.outcomes import (
+    AlreadyClaimed,
+    Burnt,
+    Claimed,
+    Done,
+    Gone,
+    Redeemed,
+    Replayed,
+    Stale,
+)
 from tests.contract.store.builders import (
+    HOUR,
     NOW,
     World,
     a_handle,
@@ -154,6 +164,24 @@ async def a_link_is_used_once(world: World) -> None:
         outcomes.append(outcome)
     assert outcomes == [Done(), Gone()]
     assert await world.store.users.for_sign_in("two") is None
+
+
+async def an_assertion_is_claimed_once(world: World) -> None:
+    ids, later = world.store.assertion_ids, NOW + HOUR
+    first = an_attempt()
+    assert await ids.claim(b"d" * 32, expires_at=later, attempt=first) == Claimed()
+    for expires_at in (later, later + HOUR, NOW - HOUR):
+        for _ in range(2):
+            claimed = await ids.claim(b"d" * 32, expires_at=expires_at, attempt=an_attempt())
+            assert claimed == AlreadyClaimed()
+    assert await ids.claim(b"e" * 32, expires_at=later, attempt=an_attempt()) == Claimed()
+
+
+async def a_claim_that_won_is_told_so_again(world: World) -> None:
+    attempt = an_attempt()
+    world.store.lose_next_answer()
+    assert await world.store.assertion_ids.claim(b"d" * 32, expires_at=NOW, attempt=attempt) == Claimed()
+    assert await world.store.assertion_ids.claim(b"d" * 32, expires_at=NOW, attempt=attempt) == Claimed()
 
 
 async def a_raced_client_has_one_change(world: World) -> None:

@@ -138,6 +138,7 @@ class History:
             lambda s: s.users.for_sign_in("erin"),
             lambda s: s.links.create(link, events=EVENTS),
             lambda s: s.links.get(link.key),
+            lambda s: s.assertion_ids.claim(link.key, expires_at=link.expires_at, attempt=attempt),
             lambda s: s.links.create_first_administrator(
                 link.key,
                 user,

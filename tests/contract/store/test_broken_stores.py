@@ -16,6 +16,7 @@ from innkeeper.server.storage.memory import MemoryStore
 from innkeeper.server.storage.memory.codes import MemoryCodes
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Redeemed, Replayed
+from innkeeper.server.storage.sqlite import assertion_ids as sqlite_assertion_ids
 from innkeeper.server.storage.sqlite import clients as sqlite_clients
 from innkeeper.server.storage.sqlite import codes as sqlite_codes
 from innkeeper.server.storage.sqlite import issuance as sqlite_issuance
@@ -118,6 +119,20 @@ BROKEN_STATEMENTS: dict[str, tuple[ModuleType, str, str, str, Law]] = {
         "burnt_by = ?3",
         "burnt_by = substr(?3, 9)",
         laws.a_burning_that_won_is_told_so_again,
+    ),
+    "a claim that takes an assertion over": (
+        sqlite_assertion_ids,
+        "CLAIM",
+        "DO NOTHING",
+        "DO UPDATE SET claimed_by = excluded.claimed_by",
+        laws.an_assertion_is_claimed_once,
+    ),
+    "a claim that forgets who won": (
+        sqlite_assertion_ids,
+        "CLAIMED_BY",
+        "claimed_by",
+        "NULL",
+        laws.a_claim_that_won_is_told_so_again,
     ),
     "a replacement that does not ask for the revision": (
         sqlite_clients,

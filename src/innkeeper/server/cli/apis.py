@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from innkeeper.server.cli import arguments, output
+from innkeeper.server.cli import api_document, arguments, output
 from innkeeper.server.cli.arguments import Command
 from innkeeper.server.cli.workspace import administration, json_option
 from innkeeper.server.flows.administer import apis
@@ -26,6 +26,21 @@ SETTINGS: Final = (
         "access_token_lifetime",
         type=arguments.Duration(),
         help="Of its access tokens, as 900, 15m, 24h.",
+    ),
+    click.option(
+        "--token-format",
+        type=click.Choice(["jwt", "opaque"]),
+        help="Opaque tokens say nothing and are asked about at /oauth/introspect.",
+    ),
+    click.option(
+        "--token-profile",
+        type=click.Choice(["rfc9068", "auth0"]),
+        help="What its JWTs look like; a new API has rfc9068.",
+    ),
+    click.option(
+        "--permissions-claim/--no-permissions-claim",
+        default=None,
+        help="Whether its tokens list all that the person may do on it, asked for or not.",
     ),
     click.option(
         "--offline-access/--no-offline-access",
@@ -93,7 +108,7 @@ async def list_apis(services: Services, *, as_json: bool) -> None:
     """List all APIs."""
     found = sorted((await services.store.registry.snapshot()).apis.values(), key=lambda api: api.identifier)
     if as_json:
-        output.document([_document(record) for record in found])
+        output.document([api_document.of(record) for record in found])
         return
     rows = [(record.identifier, record.name, " ".join(record.scope_values)) for record in found]
     output.table(("API", "NAME", "SCOPES"), rows, empty="No APIs yet: `innkeeper api create`.")
@@ -108,23 +123,9 @@ async def show(services: Services, *, identifier: str, as_json: bool) -> None:
     record = await apis.find(services, identifier)
     used_by = await apis.users_of(services, identifier)
     if as_json:
-        output.document(_document(record) | {"used_by": used_by})
+        output.document(api_document.of(record) | {"used_by": used_by})
         return
-    output.fields(
-        {
-            "API": record.identifier,
-            "Name": record.name,
-            "Scopes": [f"{scope.value}  {scope.description}".rstrip() for scope in record.scopes],
-            "Default scope": " ".join(record.default_scope) or "-",
-            "Signing": record.signing_alg,
-            "Token lifetime": f"{record.access_token_lifetime.total_seconds():.0f} s",
-            "Offline access": "allowed" if record.allow_offline_access else "no",
-            "Consent": "skipped for first-party apps" if record.skip_consent else "always asked",
-            "RBAC": "on" if record.enforce_rbac else "off",
-            "User access": record.user_access,
-            "Used by": used_by,
-        }
-    )
+    output.fields(api_document.lines(record) | {"Used by": used_by})
 
 
 @api.command("change")
@@ -162,18 +163,3 @@ async def delete(services: Services, *, identifier: str) -> None:
     """Delete an API that no app, role or person uses any more."""
     await apis.delete(services, identifier)
     output.done(f"Deleted the API {identifier}.")
-
-
-def _document(record: Api) -> dict[str, Any]:
-    return {
-        "identifier": record.identifier,
-        "name": record.name,
-        "scopes": [{"value": scope.value, "description": scope.description} for scope in record.scopes],
-        "default_scope": record.default_scope,
-        "signing_alg": record.signing_alg,
-        "access_token_lifetime_s": int(record.access_token_lifetime.total_seconds()),
-        "allow_offline_access": record.allow_offline_access,
-        "skip_consent": record.skip_consent,
-        "enforce_rbac": record.enforce_rbac,
-        "user_access": record.user_access,
-    }

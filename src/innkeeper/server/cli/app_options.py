@@ -6,11 +6,13 @@ A parameter is named after the field of `ClientSettings` that it fills.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, TypeVar, get_args
 
 import click
 
 from innkeeper.server.cli import arguments
+from innkeeper.server.flows.administer import client_keys
 from innkeeper.server.flows.administer.client_settings import RefreshChanges
 from innkeeper.server.model.client import ClientAuthMethod, SigningAlgorithm
 
@@ -25,6 +27,13 @@ SETTINGS: Final = (
         multiple=True,
         metavar="URL",
         help="Where people come back to. May be repeated; a change names all of them anew.",
+    ),
+    click.option(
+        "--logout-callback",
+        "post_logout_redirect_uris",
+        multiple=True,
+        metavar="URL",
+        help="Where people may come back to after signing out. All of them anew.",
     ),
     click.option(
         "--origin",
@@ -67,6 +76,71 @@ SETTINGS: Final = (
         " has them.",
     ),
     click.option(
+        "--userinfo-alg",
+        "userinfo_signed_response_alg",
+        type=click.Choice([*get_args(SigningAlgorithm), "none"]),
+        help="Userinfo answers are JWTs signed with this; none, as for a new app: plain JSON.",
+    ),
+    click.option(
+        "--subject-type",
+        type=click.Choice(["public", "pairwise"]),
+        help="Pairwise: it knows a person by a name of its own. A change ends all that it was given.",
+    ),
+    click.option(
+        "--sector",
+        "sector_identifier",
+        metavar="HOST",
+        help="Apps of one sector share their pairwise names. Default: the host of the callbacks.",
+    ),
+    click.option(
+        "--key",
+        "key_files",
+        type=click.File("rb"),
+        multiple=True,
+        help="A public key to check its assertions with: PEM, JWK or JWK Set; - is standard input.",
+    ),
+    click.option(
+        "--key-expires",
+        "keys_last",
+        type=arguments.Duration(),
+        help="How long the keys of --key are good for.",
+    ),
+    click.option(
+        "--jwks-uri", metavar="URL", help="Where its public keys are, to check its assertions with."
+    ),
+    click.option(
+        "--endpoint-audience/--no-endpoint-audience",
+        "accepts_endpoint_audience",
+        default=None,
+        help="Its assertions may name an endpoint instead of the issuer: for old libraries.",
+    ),
+    click.option(
+        "--guards",
+        "resource_server_of",
+        multiple=True,
+        metavar="API",
+        help="An API that it guards, so that it may introspect the tokens for it. All of them anew.",
+    ),
+    click.option(
+        "--trust-forwarded-for/--no-trust-forwarded-for",
+        "trusts_forwarded_for",
+        default=None,
+        help="With the password grant: it says in auth0-forwarded-for where a password came from.",
+    ),
+    click.option(
+        "--allow-public-password-grant/--no-public-password-grant",
+        "allow_public_password_grant",
+        default=None,
+        help="Yes, an app without a secret shall take people's passwords itself.",
+    ),
+    click.option(
+        "--refresh-api",
+        "refresh_apis",
+        multiple=True,
+        metavar="API",
+        help="Another API that a refresh token may be exchanged for. All of them anew.",
+    ),
+    click.option(
         "--refresh-rotation/--no-refresh-rotation",
         default=None,
         help="Whether each use of a refresh token gives a new one, as for a new app. Browser apps always do.",
@@ -94,9 +168,14 @@ def settings(command: Command) -> Command:
     return arguments.with_options(SETTINGS, command)
 
 
-def said(options: dict[str, Any]) -> dict[str, Any]:
+def said(options: dict[str, Any], now: datetime) -> dict[str, Any]:
     """What was named, as keywords of `NewClient` and `ClientChanges`."""
     named = arguments.named(options)
+    files, lasts = named.pop("key_files", ()), named.pop("keys_last", None)
+    if lasts is not None and not files:
+        raise click.UsageError("--key-expires needs --key: the end of a key is named with it.")
+    keys = (client_keys.taken(file.read(), now=now, lasts=lasts) for file in files)
+    named["add_keys"] = tuple(key for found in keys for key in found)
     refresh = {name: named.pop(name) for name in list(named) if name.startswith(REFRESH)}
     policy = RefreshChanges(**{name.removeprefix(REFRESH): value for name, value in refresh.items()})
     return named | {"refresh": policy}

@@ -54,7 +54,7 @@ async def create(
     """
     from innkeeper.server.cli import snippet
 
-    said = app_options.said(options)
+    said = app_options.said(options, services.clock.now())
     if not said.get("grant_types"):
         said.setdefault("redirect_uris", snippet.DEFAULT_CALLBACKS.get(app_type, ()))
     wanted = clients.NewClient(
@@ -116,6 +116,7 @@ async def show(services: Services, *, app_id: str, as_json: bool) -> None:
 @click.option("--remove-callback", "removed", multiple=True, metavar="URL", help="One callback less.")
 @click.option("--remove-api", metavar="ID", help="Take away what it may ask of this API.")
 @app_options.settings
+@click.option("--remove-key", "remove_keys", multiple=True, metavar="KID", help="One of its keys less.")
 @click.option("--enable/--disable", "is_enabled", default=None, help="Disabling ends all that it was given.")
 @administration
 async def change(
@@ -132,7 +133,7 @@ async def change(
 ) -> None:
     """Change an app. What is not named stays, an empty text takes away; the running server follows within a second."""
     before = await clients.find(services, app_id)
-    said = app_options.said(options)
+    said = app_options.said(options, services.clock.now())
     callbacks = _callbacks(before.redirect_uris, said.pop("redirect_uris", None), added, removed)
     changes = clients.ClientChanges(
         redirect_uris=callbacks, api_grants=_api_grants(before, api, scopes, remove_api), **said

@@ -28,8 +28,13 @@ COMMANDS: Final = (
     Entry("app", "apps", "app", "Applications that ask for tokens."),
     Entry("api", "apis", "api", "APIs and their scopes."),
     Entry("user", "users", "user", "People, their roles, passwords and consents."),
+    Entry(
+        "directory", "directories", "directory", "Directories: sets of people, each with its own passwords."
+    ),
     Entry("role", "roles", "role", "Roles: names for sets of permissions."),
+    Entry("grant", "grants", "grant", "What apps may go on doing for a person while they are away."),
     Entry("key", "keys", "key", "Signing keys."),
+    Entry("lint", "lint", "lint", "Say what is risky in the settings, the apps and the APIs."),
     Entry("token", "token", "token", "Ask the running server for a machine's token, and explain it."),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from innkeeper.server.cli.roles import describe
+from innkeeper.server.model.directory import DEFAULT_DIRECTORY
 from innkeeper.server.model.user import User
 
 
@@ -17,6 +18,7 @@ def of(user: User) -> dict[str, Any]:
     document = {
         "sub": user.user_id,
         "username": user.username,
+        "directory": user.directory,
         "email": user.email,
         "email_verified": user.email_verified,
         "phone_number": user.phone_number,
@@ -36,6 +38,7 @@ def lines(user: User) -> dict[str, str | Sequence[str]]:
     return {
         "User": user.username,
         "sub": user.user_id,
+        "Directory": user.directory,
         "State": state(user),
         "Name": user.profile.name or "-",
         "E-mail": _checked(user.email, user.email_verified),
@@ -45,6 +48,11 @@ def lines(user: User) -> dict[str, str | Sequence[str]]:
         "Created": f"{user.created_at:%Y-%m-%d %H:%M} UTC",
         "Changed": f"{user.updated_at:%Y-%m-%d %H:%M} UTC",
     }
+
+
+def name(user: User) -> str:
+    """As commands take it: with the directory, if it is not the default one."""
+    return user.username if user.directory == DEFAULT_DIRECTORY else f"{user.directory}:{user.username}"
 
 
 def state(user: User) -> str:

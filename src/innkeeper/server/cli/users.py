@@ -8,6 +8,8 @@ from innkeeper.server.cli import arguments, output, passwords, user_document
 from innkeeper.server.cli.workspace import administration, json_option
 from innkeeper.server.flows.administer import setup_link, users
 from innkeeper.server.flows.services import Services
+from innkeeper.server.model.directory import DEFAULT_DIRECTORY
+from innkeeper.server.model.identifiers import DirectoryName
 from innkeeper.server.model.user import Profile
 
 email_option = click.option("--email", help="The e-mail address; also signs in.")
@@ -29,11 +31,20 @@ api_option = click.option("--api", metavar="ID", help="The API that the scopes b
 
 @click.group(short_help="People, their roles, passwords and consents.")
 def user() -> None:
-    """People. WHO is a username, an e-mail address, a phone number or a `sub`."""
+    """People. WHO is a username, an e-mail address, a phone number or a `sub`.
+
+    A person of another directory than the default one is `DIRECTORY:NAME`.
+    """
 
 
 @user.command("create")
 @click.argument("username")
+@click.option(
+    "--directory",
+    metavar="NAME",
+    default=DEFAULT_DIRECTORY,
+    help="The directory. Default: the one of everybody.",
+)
 @email_option
 @verified_option
 @phone_option
@@ -50,6 +61,7 @@ async def create(
     services: Services,
     *,
     username: str,
+    directory: str,
     email: str | None,
     email_verified: bool | None,
     phone: str | None,
@@ -68,6 +80,7 @@ async def create(
         password, generate = passwords.ask(from_stdin=password_stdin, generate=generate)
     wanted = users.NewUser(
         username=username,
+        directory=DirectoryName(directory),
         password=password,
         is_generated=generate and not no_password,
         email=email,
@@ -91,7 +104,12 @@ async def list_users(services: Services, *, as_json: bool) -> None:
         output.document([user_document.of(person) for person in found])
         return
     rows = [
-        (person.username, person.email or "-", ", ".join(person.roles) or "-", user_document.state(person))
+        (
+            user_document.name(person),
+            person.email or "-",
+            ", ".join(person.roles) or "-",
+            user_document.state(person),
+        )
         for person in found
     ]
     output.table(("USER", "E-MAIL", "ROLES", "STATE"), rows, empty="Nobody yet: `innkeeper user create`.")

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from innkeeper.server.config import Settings
+from innkeeper.server.flows.client_keys import ClientKeys
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
 from innkeeper.server.flows.registry import Registry
@@ -51,6 +52,7 @@ class Services:
     store: Store
     registry: Registry
     keys: KeyRing
+    client_keys: ClientKeys
     seals: Seals
     at_rest: Seals
     """For what is stored sealed. It belongs to the database, whatever its issuer is called."""

@@ -1,29 +1,29 @@
-"""Signing in with a password: counted first, then checked, then a new session (R-LG4, R-LG10)."""
+"""Signing in on the page: a password is proved, then a new session begins (R-LG4, R-LG10)."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
-from innkeeper.jose.hashes import sha256
 from innkeeper.oauth.errors import AccessDenied
 from innkeeper.server.flows import authorize
 from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, session_key, signed_in
 from innkeeper.server.flows.fresh import new_attempt, new_handle, new_session_id
 from innkeeper.server.flows.interaction import Interaction
-from innkeeper.server.flows.services import Busy, Services
+from innkeeper.server.flows.prove_password import Claimed, prove
+from innkeeper.server.flows.services import Services
+from innkeeper.server.identity.directories import of_address
 from innkeeper.server.identity.identifiers import normalise
-from innkeeper.server.identity.lockout import limits
-from innkeeper.server.model.credential import PasswordCredential
-from innkeeper.server.model.events import SignedIn, SignInBlocked, SignInFailed
+from innkeeper.server.model.credential import Unproved
+from innkeeper.server.model.events import SignedIn
+from innkeeper.server.model.identifiers import DirectoryName
+from innkeeper.server.model.secret import Secret
 from innkeeper.server.model.session import Session
-from innkeeper.server.model.throttle import AttemptLimit
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.interaction import Authenticated, Progress
 from innkeeper.server.protocol.target import Target
-from innkeeper.server.storage.outcomes import Blocked, Done, UserAndPassword
+from innkeeper.server.storage.outcomes import Done
 
 Problem = Literal["wrong", "missing", "throttled"]
 
@@ -73,18 +73,23 @@ async def submit(
     interaction = interactions.unseal(handle, browser.binding, services)
     target = await authorize.find_target(interaction.request(), services)
     page = SignInView(target=target, interaction=interaction, username=username[:254])
-    identifier = normalise(username)
     if not username.strip() or not password:
         return msgspec.structs.replace(page, problem="missing")
-    # What cannot be anybody's name is counted and hashed like any other: no shortcut to tell by (BF-10).
-    name = identifier if identifier is not None else "?" + sha256(username.encode("utf-8", "replace")).hex()
-    found = await services.store.users.for_sign_in(name)
-    counted = _counted(name, found, browser, services)
-    blocked = await _count(counted, browser, services)
-    if blocked is not None:
-        return msgspec.structs.replace(page, problem="throttled", retry_after=blocked)
-    user = await _prove(found, password, counted, browser, services)
-    cookie = None if user is None else await _start_session(user, browser, services)
+    proved = await prove(
+        Claimed(
+            directory=_directory(username, interaction, services),
+            username=username,
+            password=Secret(password.encode("utf-8", "surrogatepass")),
+            address=browser.address,
+            correlation_id=browser.correlation_id,
+        ),
+        services,
+    )
+    if isinstance(proved, Unproved):
+        # A disabled account looks like a wrong password: whoever guesses learns nothing.
+        problem: Problem = "throttled" if proved.problem == "throttled" else "wrong"
+        return msgspec.structs.replace(page, problem=problem, retry_after=proved.retry_after)
+    cookie = await _start_session(proved, browser, services)
     if cookie is None:
         return msgspec.structs.replace(page, problem="wrong")
     text, session = cookie
@@ -95,62 +100,12 @@ async def submit(
     return SignInDone(outcome=outcome, session_cookie=text)
 
 
-def _counted(
-    name: str, found: UserAndPassword | None, browser: Browser, services: Services
-) -> Sequence[AttemptLimit]:
-    """By person where there is one: user name, e-mail and phone number share one counter (BF-05)."""
-    account = name if found is None else "\0" + found.user.user_id
-    return limits(account, browser.address, services.settings.sign_in, services.seals.key("throttle"))
-
-
-async def _count(counted: Sequence[AttemptLimit], browser: Browser, services: Services) -> timedelta | None:
-    """Before the password is looked at, so that parallel guesses cannot slip past. The wait, when there is one."""
-    now = services.clock.now()
-    outcome = await services.store.throttles.attempt(counted, now=now)
-    if not isinstance(outcome, Blocked):
-        return None
-    services.events.emit(SignInBlocked(at=now, correlation_id=browser.correlation_id, ip=browser.address))
-    return outcome.until - now
-
-
-async def _prove(
-    found: UserAndPassword | None,
-    password: str,
-    counted: Sequence[AttemptLimit],
-    browser: Browser,
-    services: Services,
-) -> User | None:
-    """The person, if the password is theirs. Unknown, disabled and wrong take the same time and look the same."""
-    credential = None if found is None else found.password
-    is_right = await services.passwords.verify(None if credential is None else credential.hash, password)
-    if found is None or credential is None or not is_right or not found.user.is_enabled:
-        reason = "unknown" if found is None else "disabled" if is_right else "wrong password"
-        services.events.emit(
-            SignInFailed(
-                at=services.clock.now(),
-                correlation_id=browser.correlation_id,
-                user_id=None if found is None else found.user.user_id,
-                ip=browser.address,
-                reason=reason,
-            )
-        )
-        return None
-    # The address keeps its count: one right password must not pay for guesses at other accounts.
-    await services.store.throttles.forget([limit.key for limit in counted[:2]])
-    if services.passwords.needs_rehash(credential.hash):
-        await _rehash(credential, password, services)
-    return found.user
-
-
-async def _rehash(credential: PasswordCredential, password: str, services: Services) -> None:
-    """To today's cost, unless the password has changed meanwhile, or too many wait: then the next time."""
-    try:
-        stronger = msgspec.structs.replace(credential, hash=await services.passwords.hash(password))
-    except Busy:
-        return
-    await services.store.users.set_password(
-        stronger, expected_hash=credential.hash, ends_everything=False, events=()
-    )
+def _directory(username: str, interaction: Interaction, services: Services) -> DirectoryName:
+    """The one that the app asked for (R-AZ10), or else the one of the address's domain."""
+    known = services.registry.snapshot.directories
+    asked = interaction.request().get("connection")
+    # A directory that was deleted since is asked for in vain; the request is refused when it is checked again.
+    return of_address(normalise(username), known) if asked is None else DirectoryName(asked)
 
 
 async def _start_session(user: User, browser: Browser, services: Services) -> tuple[str, Session] | None:

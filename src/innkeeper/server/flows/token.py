@@ -18,6 +18,7 @@ from innkeeper.server.flows.client_authentication import ClientRequest, authenti
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
+from innkeeper.server.flows.password import person_with
 from innkeeper.server.flows.refresh_tokens import presented
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
@@ -37,6 +38,7 @@ from innkeeper.server.protocol.grants.base import (
     GrantType,
     Lookup,
     Nothing,
+    PasswordOf,
     Refusal,
 )
 from innkeeper.server.storage.outcomes import Burnt
@@ -56,12 +58,12 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     grant = _known_grant(request.form, services.grants)
-    attempt = new_attempt(services.entropy)
+    attempt = request.attempt or new_attempt(services.entropy)
     for _ in range(MAX_TRIES):
         _check_allowed(grant, client)
         lookup = grant.lookup(request.form)
         now = services.clock.now()
-        evidence = await _read(lookup, services)
+        evidence = await _read(lookup, client, request, services)
         decision = grant.decide(request.form, evidence, _context(client, services, now))
         if isinstance(decision, Refusal):
             await _commit_refusal(decision, request, client, attempt, services, now)
@@ -114,12 +116,14 @@ def _context(client: Client, services: Services, now: datetime) -> Context:
     )
 
 
-async def _read(lookup: Lookup, services: Services) -> Evidence:
+async def _read(lookup: Lookup, client: Client, request: ClientRequest, services: Services) -> Evidence:
     match lookup:
         case CodeByHandle(key) if key is not None:
             return await services.store.codes.read(key)
         case FamilyByHandle(text):
             return await presented(text, services)
+        case PasswordOf():
+            return await person_with(lookup, client, request, services)
         case _:
             return None
 

@@ -33,7 +33,7 @@ async def answer(token: str, services: Services) -> Answer:
     """Raises `InvalidToken`, `InsufficientScope`."""
     now = services.clock.now()
     standing, scope = await _standing(token, services, now)
-    if standing is None or not is_live(standing) or standing.user is None:
+    if standing is None or not is_live(standing, now) or standing.user is None:
         raise InvalidToken(REFUSED)
     if "openid" not in scope:
         raise _no_openid()

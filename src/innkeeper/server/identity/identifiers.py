@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
+from innkeeper.server.identity.directories import qualified
 from innkeeper.server.model.user import User
 
 MAX_CHARS: Final = 254
@@ -34,10 +35,10 @@ def normalise(text: str) -> str | None:
 
 
 def identifiers_of(user: User) -> tuple[str, ...]:
-    """Everything this person may type to sign in, normalised, each once."""
+    """Everything this person may type to sign in, normalised, each once, under their directory."""
     given = (user.username, user.email, user.phone_number)
     normal = (normalise(text) for text in given if text is not None)
-    return tuple(dict.fromkeys(text for text in normal if text is not None))
+    return tuple(dict.fromkeys(qualified(user.directory, text) for text in normal if text is not None))
 
 
 def username_problem(text: str) -> str | None:
@@ -62,6 +63,13 @@ def email_problem(text: str) -> str | None:
     local, at, domain = normal.partition("@")
     is_mailbox = bool(at) and _is_local_part(local) and _is_domain(domain)
     return None if is_mailbox else "not_an_email"
+
+
+def domain_of_addresses(text: str) -> str | None:
+    """The normal form of what may follow the `@` of an address; None for anything else."""
+    folded = _fold(text)
+    is_domain = bool(folded) and all(_may_stand(char) for char in folded) and _is_domain(folded)
+    return folded if is_domain else None
 
 
 def _fold(text: str) -> str:

@@ -31,6 +31,10 @@ class ClientSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The secret itself, sealed: only for client_secret_jwt, which signs with it (OIDC Core §9)."""
 
 
+class _Named(msgspec.Struct, frozen=True):
+    kid: str = ""
+
+
 class ClientKey(msgspec.Struct, frozen=True, kw_only=True):
     """A public key that a client signs its assertions with (RFC 7523 §2.2). Two may be alive during a change."""
 
@@ -38,6 +42,11 @@ class ClientKey(msgspec.Struct, frozen=True, kw_only=True):
     """One public JWK, as JSON (RFC 7517)."""
     created_at: datetime
     expires_at: datetime | None = None
+
+    @property
+    def kid(self) -> str:
+        """The name by which an assertion's header chooses it (RFC 7515 §4.1.4)."""
+        return msgspec.json.decode(self.jwk, type=_Named).kid
 
 
 class RefreshPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What a person proves themselves with."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -13,3 +14,13 @@ class PasswordCredential(msgspec.Struct, frozen=True, kw_only=True):
     user_id: Subject
     hash: str
     changed_at: datetime
+
+
+class Unproved(msgspec.Struct, frozen=True, kw_only=True):
+    """A password that opens nothing. `wrong` is also for nobody's name and for a person without a password.
+
+    `disabled` had the right password; when `throttled`, none was looked at.
+    """
+
+    problem: Literal["wrong", "disabled", "throttled"]
+    retry_after: timedelta | None = None

@@ -129,7 +129,7 @@ class GrantOpened(Event, frozen=True, kw_only=True):
 
 
 class GrantRevoked(Event, frozen=True, kw_only=True):
-    """An app gave a refresh token back: everything that came from the same authorization ends."""
+    """An app gave a refresh token back, or an administrator ended it: all that came from it ends."""
 
     type: ClassVar[str] = "grant.revoked"
     grant_id: str = ""

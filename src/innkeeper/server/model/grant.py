@@ -33,3 +33,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     """When nothing that came from it can be alive any more: the bound for the purge."""
     revoked_at: datetime | None = None
+
+    @property
+    def bound_to(self) -> SessionId | None:
+        """The session that it ends with. What the person allowed while they are away outlives it (OIDC Core §11)."""
+        return None if "offline_access" in self.scope else self.sid

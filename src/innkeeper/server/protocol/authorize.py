@@ -25,6 +25,7 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope, response_modes
+from innkeeper.server.protocol.directories import directory_named
 from innkeeper.server.protocol.target import Target
 
 MAX_NONCE_LENGTH: Final = 1024
@@ -46,6 +47,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt: frozenset[str]
     max_age: timedelta | None
     ui_locales: str | None
+    connection: str | None = None
+    """The directory whose people are asked for; None: anybody."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +143,13 @@ def max_age(draft: Draft) -> None:
         raise InvalidRequest("max_age must be a whole number of seconds.")
 
 
+def connection(draft: Draft) -> None:
+    """`connection`, as Auth0 calls it: a directory that exists."""
+    wanted = draft.parameters.get("connection")
+    if wanted is not None and directory_named(wanted, draft.registry) is None:
+        raise InvalidRequest("There is no connection of this name.")
+
+
 CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     no_repetition,
     no_request_object,
@@ -151,6 +161,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     nonce,
     prompt,
     max_age,
+    connection,
 )
 
 
@@ -178,6 +189,7 @@ def validate(
         prompt=frozenset((parameters.get("prompt") or "").split()),
         max_age=None if age is None else timedelta(seconds=min(int(age), MAX_AGE_LIMIT_S)),
         ui_locales=parameters.get("ui_locales"),
+        connection=parameters.get("connection"),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from innkeeper.jose.jwk import SIGNING_ALGORITHMS
 from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
+from innkeeper.server.protocol import client_assertion
 from innkeeper.server.protocol.authorize import PROMPTS, RESPONSE_TYPES
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
@@ -13,6 +14,7 @@ from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import subject, user_claims
 
+ASSERTION_ALGORITHMS: Final = (*client_assertion.KEY_ALGORITHMS, *client_assertion.SECRET_ALGORITHMS)
 TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash")
 
 
@@ -26,11 +28,12 @@ def metadata(
     return AuthorizationServerMetadata(
         issuer=issuer,
         authorization_endpoint=f"{base}/authorize",
-        token_endpoint=f"{base}/oauth/token",
+        token_endpoint=token_endpoint(issuer),
         userinfo_endpoint=userinfo_endpoint(issuer),
         jwks_uri=f"{base}/.well-known/jwks.json",
         revocation_endpoint=f"{base}/oauth/revoke",
         revocation_endpoint_auth_methods_supported=auth_methods,
+        revocation_endpoint_auth_signing_alg_values_supported=ASSERTION_ALGORITHMS,
         scopes_supported=(*OIDC_SCOPES, OFFLINE_ACCESS) if has_refresh else OIDC_SCOPES,
         response_types_supported=RESPONSE_TYPES,
         response_modes_supported=tuple(mode.name for mode in RESPONSE_MODES),
@@ -39,6 +42,7 @@ def metadata(
         id_token_signing_alg_values_supported=SIGNING_ALGORITHMS,
         userinfo_signing_alg_values_supported=SIGNING_ALGORITHMS,
         token_endpoint_auth_methods_supported=auth_methods,
+        token_endpoint_auth_signing_alg_values_supported=ASSERTION_ALGORITHMS,
         code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
         authorization_response_iss_parameter_supported=True,
         claims_supported=(*TOKEN_CLAIMS, *user_claims.NAMES),
@@ -48,6 +52,11 @@ def metadata(
         prompt_values_supported=PROMPTS,
         ui_locales_supported=tuple(ui_locales),
     )
+
+
+def token_endpoint(issuer: str) -> str:
+    """Also what assertions of some apps name as their audience."""
+    return issuer.removesuffix("/") + "/oauth/token"
 
 
 def userinfo_endpoint(issuer: str) -> str:

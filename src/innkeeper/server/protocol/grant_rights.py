@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
+from innkeeper.server.model.api import Api
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope
-from innkeeper.server.protocol.liveness import is_live
+from innkeeper.server.protocol.liveness import stands
 from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant, GrantStanding
 
 
@@ -24,7 +25,7 @@ def authorization_of(
 ) -> Authorization | None:
     """With all of the grant's scope that is still given; None when what it stands on has ended.
 
-    Whether the grant was revoked is the transition's to say: a replay has to reach it.
+    Whether the grant was revoked or its session has ended is the transition's to say: a replay has to reach it.
     """
     grant, user = found.grant, found.user
     api = registry.apis.get(grant.api) if grant.api is not None else None
@@ -34,7 +35,7 @@ def authorization_of(
         client_epoch=client.epoch,
         consent_epoch=found.consent_epoch,
     )
-    if user is None or not is_live(standing) or (grant.api is not None and api is None):
+    if user is None or not stands(standing) or (grant.api is not None and api is None):
         return None
     return Authorization(
         client=client,
@@ -45,12 +46,15 @@ def authorization_of(
         ),
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
-        access_token_lifetime=(
-            timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
-            if api is None
-            else api.access_token_lifetime
-        ),
+        access_token_lifetime=access_token_lifetime(api, settings),
     )
+
+
+def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:
+    """The API's own; without an API, that of tokens for userinfo."""
+    if api is None:
+        return timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
+    return api.access_token_lifetime
 
 
 def decided_on(found: CodeAndGrant | FamilyAndGrant, client: Client) -> Epochs:

@@ -99,7 +99,7 @@ def _step(
     progress: Progress,
     now: datetime,
 ) -> Step:
-    if session is None or user is None or _must_authenticate(request, session, progress, now):
+    if session is None or user is None or _must_authenticate(request, session, user, progress, now):
         return SignIn()
     client, api = request.target.client, request.api
     asked = effective_scope.grantable(request.scope, api=api, client=client, user=user, roles=roles)
@@ -135,9 +135,11 @@ def _saw(progress: Progress, session: Session) -> bool:
 
 
 def _must_authenticate(
-    request: AuthorizationRequest, session: Session, progress: Progress, now: datetime
+    request: AuthorizationRequest, session: Session, user: User, progress: Progress, now: datetime
 ) -> bool:
     """Asked once per interaction: otherwise max_age=0 would ask for ever."""
+    if request.connection is not None and request.connection != user.directory:
+        return True  # somebody else is wanted: the page finds people of that directory only
     just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
     if just_now:
         return False

@@ -7,14 +7,18 @@ from innkeeper.server.model.user import User
 from innkeeper.server.storage.outcomes import GrantStanding
 
 
-def is_live(standing: GrantStanding | None) -> bool:
-    """Not revoked, and person, client and consent have not been ended since."""
-    if (
-        standing is None
-        or standing.is_denied
-        or standing.grant.revoked_at is not None
-        or standing.user is None
-    ):
+def is_live(standing: GrantStanding | None, now: datetime) -> bool:
+    """It stands, and so does the session that it is bound to (R-RT16)."""
+    if standing is None or not stands(standing):
+        return False
+    if standing.grant.bound_to is None:
+        return True
+    return standing.session_ends_at is not None and now < standing.session_ends_at
+
+
+def stands(standing: GrantStanding) -> bool:
+    """Not revoked, and person, client and consent have not been ended since. Of the session it says nothing."""
+    if standing.is_denied or standing.grant.revoked_at is not None or standing.user is None:
         return False
     epochs = standing.grant.epochs
     return (

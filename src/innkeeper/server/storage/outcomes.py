@@ -81,6 +81,14 @@ class FamilyAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     consent_epoch: int
 
 
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """This attempt, and no other, has the assertion."""
+
+
+class AlreadyClaimed(msgspec.Struct, frozen=True, kw_only=True):
+    """Another attempt had it before; nothing was changed."""
+
+
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt was counted and may go on."""
 
@@ -107,6 +115,8 @@ class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
     user: User | None
     client_epoch: int | None
     consent_epoch: int
+    session_ends_at: datetime | None = None
+    """When the session that the grant is bound to runs out; None: it has ended, or the grant is bound to none."""
     is_denied: bool = False
     """The very token that was asked about has been revoked."""
 

@@ -11,7 +11,7 @@ import pytest
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import ClientId, GrantId, HandleKey, SessionId, Subject
 from innkeeper.server.model.session import Session
-from innkeeper.server.protocol.liveness import is_live, is_session_live
+from innkeeper.server.protocol.liveness import is_live, is_session_live, stands
 from innkeeper.server.storage.outcomes import GrantStanding
 from tests.world import START, a_user
 
@@ -47,7 +47,7 @@ SESSION = Session(
 
 
 def test_a_grant_lives_while_nothing_has_moved() -> None:
-    assert is_live(STANDING)
+    assert is_live(STANDING, START) and stands(STANDING)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,32 @@ def test_a_grant_lives_while_nothing_has_moved() -> None:
     ],
 )
 def test_a_grant_ends_with_each_thing_that_it_stands_on(changes: dict[str, Any]) -> None:
-    assert not is_live(msgspec.structs.replace(STANDING, **changes))
-    assert not is_live(None)
+    changed = msgspec.structs.replace(STANDING, **changes)
+    assert not is_live(changed, START) and not stands(changed)
+    assert not is_live(None, START)
 
 
 def test_a_change_that_ends_nothing_leaves_it_alive() -> None:
-    assert is_live(msgspec.structs.replace(STANDING, user=a_user(revision=9, username="erin2")))
+    assert is_live(msgspec.structs.replace(STANDING, user=a_user(revision=9, username="erin2")), START)
+
+
+@pytest.mark.parametrize(
+    ("scope", "sid", "session_ends_at", "lives"),
+    [
+        (("openid",), "s", START + HOUR, True),
+        (("openid",), "s", START, False),
+        (("openid",), "s", None, False),
+        (("openid", "offline_access"), "s", None, True),
+        (("openid",), None, None, True),
+    ],
+)
+def test_what_was_not_allowed_for_when_the_person_is_away_ends_with_the_session(
+    scope: tuple[str, ...], sid: str | None, session_ends_at: Any, lives: bool
+) -> None:
+    grant = msgspec.structs.replace(GRANT, scope=scope, sid=sid)
+    standing = msgspec.structs.replace(STANDING, grant=grant, session_ends_at=session_ends_at)
+    assert is_live(standing, START) is lives
+    assert stands(standing)
 
 
 @pytest.mark.parametrize(

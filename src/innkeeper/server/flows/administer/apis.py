@@ -13,7 +13,7 @@ from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.api import Api, ApiScope
-from innkeeper.server.model.client import SigningAlgorithm
+from innkeeper.server.model.client import Client, SigningAlgorithm
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol.effective_scope import RESERVED_SCOPES
 from innkeeper.server.storage.outcomes import Conflict, Missing
@@ -33,6 +33,9 @@ class ApiChanges(msgspec.Struct, frozen=True, kw_only=True):
     signing_alg: SigningAlgorithm | None = None
     access_token_lifetime: timedelta | None = None
     allow_offline_access: bool | None = None
+    token_format: Literal["jwt", "opaque"] | None = None
+    token_profile: Literal["rfc9068", "auth0"] | None = None
+    permissions_claim: bool | None = None
     skip_consent: bool | None = None
     enforce_rbac: bool | None = None
     user_access: Literal["all", "per_app", "none"] | None = None
@@ -91,8 +94,7 @@ async def users_of(services: Services, identifier: str, scope: str | None = None
     apps = [
         f"app {client.client_id}"
         for client in await services.store.clients.list()
-        if (ceiling := client.scope_for(ApiIdentifier(identifier))) is not None
-        and (scope is None or scope in ceiling)
+        if _uses(client, ApiIdentifier(identifier), scope)
     ]
     holders = [
         *(
@@ -109,6 +111,13 @@ async def users_of(services: Services, identifier: str, scope: str | None = None
             for permission in permissions
         )
     ]
+
+
+def _uses(client: Client, api: ApiIdentifier, scope: str | None) -> bool:
+    ceiling = client.scope_for(api)
+    if scope is not None:
+        return ceiling is not None and scope in ceiling
+    return ceiling is not None or api in (*client.resource_server_of, *client.refresh.apis)
 
 
 def _applied(api: Api, changes: ApiChanges) -> Api:

@@ -13,16 +13,19 @@ from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshP
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.protocol.authorize import RESPONSE_TYPES
 from innkeeper.server.protocol.grants.base import GrantType
+from innkeeper.server.protocol.tokens import subject
 
 Grants = Sequence[GrantType]
+SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
 MAX_OVERLAP: Final = timedelta(seconds=60)
 MAX_ABSOLUTE: Final = timedelta(days=3650)
 
 
-def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> None:
+def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api], *, is_dev: bool = False) -> None:
     """Raises `Refused` for the first thing that would be unsafe or could never work."""
     _check_name(client)
     _check_authentication(client)
+    _check_keys(client, is_dev=is_dev)
     for name in client.grant_types:
         _check_grant_type(client, name, grants)
     _check_redirect_uris(client)
@@ -33,7 +36,10 @@ def check(client: Client, grants: Grants, apis: Mapping[ApiIdentifier, Api]) -> 
             )
     for grant in client.api_grants:
         check_api_grant(grant, apis)
-    _check_refresh(client)
+    _check_refresh(client, apis)
+    _check_subjects(client)
+    _check_guarded(client, apis)
+    _check_passwords(client)
 
 
 def grant_types(client_type: ClientType, grants: Grants) -> tuple[str, ...]:
@@ -69,14 +75,19 @@ def with_response_types(client: Client) -> Client:
 
 def check_api_grant(grant: ApiGrant, apis: Mapping[ApiIdentifier, Api]) -> None:
     """The API exists and defines every scope."""
-    api = apis.get(grant.api)
-    if api is None:
-        raise Refused(f"There is no API {grant.api!r}. `innkeeper api list` shows them.")
+    api = _known(grant.api, apis)
     for scope in grant.scope:
         if scope not in api.scope_values:
             raise Refused(
                 f"{grant.api} has no scope {scope!r}. It has: {' '.join(api.scope_values) or 'none'}."
             )
+
+
+def _known(identifier: ApiIdentifier, apis: Mapping[ApiIdentifier, Api]) -> Api:
+    api = apis.get(identifier)
+    if api is None:
+        raise Refused(f"There is no API {identifier!r}. `innkeeper api list` shows them.")
+    return api
 
 
 def _check_name(client: Client) -> None:
@@ -90,12 +101,41 @@ def _check_authentication(client: Client) -> None:
         raise Refused(f"A {client.type} app cannot keep a secret: it authenticates with `none` and PKCE.")
     if not public and client.is_public:
         raise Refused(
-            f"A {client.type} app authenticates with a secret: client_secret_basic or client_secret_post."
+            f"A {client.type} app authenticates with a secret or a key, as in client_secret_basic or private_key_jwt."
+        )
+    if client.token_endpoint_auth_method in SECRET_METHODS and not client.secrets:
+        raise Refused(
+            f"{client.token_endpoint_auth_method} needs a secret, and this app has none:"
+            f" `innkeeper app rotate-secret {client.client_id}` gives it one first."
         )
     if client.is_public and not client.require_pkce:
         raise Refused("PKCE is what protects a public app; only one with a secret can be exempted.")
     if not client.is_first_party and not client.require_pkce:
         raise Refused("A third-party app cannot be exempted from PKCE.")
+
+
+def _check_keys(client: Client, *, is_dev: bool) -> None:
+    """RFC 7523 §2.2, OIDC Core §9: what it signs with is known before it is asked to."""
+    has_keys = bool(client.keys or client.jwks_uri)
+    if client.is_public and (has_keys or client.accepts_endpoint_audience):
+        raise Refused(f"A {client.type} app has no key that it could keep to itself; PKCE protects it.")
+    if client.token_endpoint_auth_method == "private_key_jwt" and not has_keys:
+        raise Refused(
+            "private_key_jwt needs a public key: --key FILE or --jwks-uri URL. A key that is registered works at"
+            " once, beside a secret: try it, then change the method."
+        )
+    if client.jwks_uri is not None:
+        _check_fetched(client.jwks_uri, is_dev=is_dev)
+
+
+def _check_fetched(uri: str, *, is_dev: bool) -> None:
+    """What this server itself calls: https, and loopback only where the whole server is for this machine (SS-01)."""
+    try:
+        redirect_uri.check_registrable(uri, client_type="regular_web")
+    except redirect_uri.RedirectUriRefused as refused:
+        raise Refused(f"{uri}: {refused.reason}") from refused
+    if redirect_uri.platform(uri) == "loopback" and not is_dev:
+        raise Refused(f"{uri}: this server fetches keys from other machines only, by https.")
 
 
 def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
@@ -109,8 +149,10 @@ def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
         raise Refused(f"{name} is not for {client.type} apps; these can have: {fitting}.")
 
 
-def _check_refresh(client: Client) -> None:
+def _check_refresh(client: Client, apis: Mapping[ApiIdentifier, Api]) -> None:
     policy = client.refresh
+    for api in policy.apis:
+        _known(api, apis)
     if client.type == "spa" and not policy.rotation:
         raise Refused("A browser app's refresh tokens rotate: one that is copied must be found out.")
     if not timedelta() <= policy.overlap <= MAX_OVERLAP:
@@ -124,14 +166,54 @@ def _check_refresh(client: Client) -> None:
         raise Refused("A refresh token's absolute lifetime is ten years at most.")
 
 
+def _check_subjects(client: Client) -> None:
+    """OIDC Core §8.1: apps of one sector know a person by one name, so which sector it is has to be plain."""
+    sector = client.sector_identifier
+    if sector is not None and not _is_host(sector):
+        raise Refused(f"{sector!r} is not a host name in lower case, which is what --sector takes.")
+    if sector is not None and client.subject_type != "pairwise":
+        raise Refused("A sector is for pairwise subjects: --subject-type pairwise.")
+    hosts = {subject.host_of(uri) for uri in client.redirect_uris}
+    if client.subject_type == "pairwise" and sector is None and len(hosts) > 1:
+        raise Refused(
+            "Its callbacks are not all on one host, and pairwise subjects are made for one: name it with"
+            " --sector HOST."
+        )
+
+
+def _is_host(text: str) -> bool:
+    try:
+        redirect_uri.check_registrable(f"https://{text}", client_type="regular_web")
+    except redirect_uri.RedirectUriRefused:
+        return False
+    return subject.host_of(f"https://{text}") == text
+
+
+def _check_guarded(client: Client, apis: Mapping[ApiIdentifier, Api]) -> None:
+    """RFC 7662 §2.1: who asks about tokens has to prove who it is."""
+    for api in client.resource_server_of:
+        _known(api, apis)
+    if client.resource_server_of and client.is_public:
+        raise Refused(
+            f"A {client.type} app cannot prove who it is, so it cannot guard an API: --type m2m can."
+        )
+
+
+def _check_passwords(client: Client) -> None:
+    if client.trusts_forwarded_for and client.is_public:
+        raise Refused("Whoever has no secret could name any address: --trust-forwarded-for needs one.")
+    if client.allow_public_password_grant and not client.is_public:
+        raise Refused("--allow-public-password-grant is for apps without a secret; this one has one.")
+
+
 def _check_redirect_uris(client: Client) -> None:
     needed = "authorization_code" in client.grant_types
     if needed and not client.redirect_uris:
         raise Refused("This app signs people in, so it needs an address to come back to: --callback URL.")
     if client.redirect_uris and not needed:
         raise Refused(f"A {client.type} app without authorization_code has no callback.")
-    addresses = (*client.redirect_uris, *([client.initiate_login_uri] if client.initiate_login_uri else []))
-    for uri in addresses:
+    others = [*client.post_logout_redirect_uris, *filter(None, [client.initiate_login_uri])]
+    for uri in (*client.redirect_uris, *others):
         try:
             redirect_uri.check_registrable(uri, client_type=client.type)
         except redirect_uri.RedirectUriRefused as refused:

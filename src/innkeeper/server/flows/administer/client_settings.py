@@ -1,20 +1,22 @@
 """What can be said of an app (RFC 7591 §2), each thing once: at its creation and at every change."""
 
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace as with_changes
 
-from innkeeper.server.flows.administer import client_rules
+from innkeeper.server.flows.administer import client_keys, client_rules
 from innkeeper.server.model.client import (
     ApiGrant,
     Client,
     ClientAuthMethod,
+    ClientKey,
     ClientType,
     RefreshPolicy,
     SigningAlgorithm,
 )
+from innkeeper.server.model.identifiers import ApiIdentifier
 
 AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
     "regular_web": "client_secret_basic",
@@ -22,7 +24,7 @@ AUTH_METHOD: Final[dict[ClientType, ClientAuthMethod]] = {
     "spa": "none",
     "native": "none",
 }
-_OPTIONAL_TEXTS: Final = frozenset({"publisher", "initiate_login_uri"})
+_OPTIONAL_TEXTS: Final = frozenset({"publisher", "initiate_login_uri", "sector_identifier", "jwks_uri"})
 
 
 class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class RefreshChanges(msgspec.Struct, frozen=True, kw_only=True):
     overlap: timedelta | None = None
     idle: timedelta | None = None
     absolute: timedelta | None = None
+    apis: tuple[ApiIdentifier, ...] | None = None
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     publisher: str | None = None
     redirect_uris: tuple[str, ...] | None = None
+    post_logout_redirect_uris: tuple[str, ...] | None = None
     allowed_origins: tuple[str, ...] | None = None
     initiate_login_uri: str | None = None
     token_endpoint_auth_method: ClientAuthMethod | None = None
@@ -51,6 +55,16 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     require_pkce: bool | None = None
     id_token_signed_response_alg: SigningAlgorithm | None = None
     id_token_profile: bool | None = None
+    userinfo_signed_response_alg: SigningAlgorithm | Literal["none"] | None = None
+    subject_type: Literal["public", "pairwise"] | None = None
+    sector_identifier: str | None = None
+    add_keys: tuple[ClientKey, ...] = ()
+    remove_keys: tuple[str, ...] = ()
+    jwks_uri: str | None = None
+    accepts_endpoint_audience: bool | None = None
+    resource_server_of: tuple[ApiIdentifier, ...] | None = None
+    trusts_forwarded_for: bool | None = None
+    allow_public_password_grant: bool | None = None
     refresh: RefreshChanges = RefreshChanges()
 
 
@@ -68,14 +82,18 @@ class ClientChanges(ClientSettings, frozen=True, kw_only=True):
     is_enabled: bool | None = None
 
 
-def applied(client: Client, settings: ClientSettings) -> Client:
+def applied(client: Client, settings: ClientSettings, now: datetime) -> Client:
     """The record with what was said; whether it may say so is `client_rules.check`."""
     said = _said(settings, ClientSettings.__struct_fields__)
+    added, removed = said.pop("add_keys"), said.pop("remove_keys")
+    said["keys"] = client_keys.changed(client.keys, added=added, removed=removed, now=now)
     said["refresh"] = with_changes(
         client.refresh, **_said(settings.refresh, RefreshChanges.__struct_fields__)
     )
     for name in _OPTIONAL_TEXTS & said.keys():
         said[name] = said[name] or None
+    if said.get("userinfo_signed_response_alg") == "none":
+        said["userinfo_signed_response_alg"] = None
     return client_rules.with_response_types(with_changes(client, **said))
 
 

@@ -38,10 +38,12 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
         raise Refused("An app's id has 1 to 64 letters, digits, dots, hyphens and underscores.")
     now = services.clock.now()
     client = _new(wanted, services.grants, now)
-    secret = None if client.is_public else _new_secret(services)
+    has_secret = client.token_endpoint_auth_method in client_rules.SECRET_METHODS
+    secret = _new_secret(services) if has_secret else None
     if secret is not None:
         client = with_changes(client, secrets=(_record_of(secret, now),))
-    client_rules.check(client, services.grants, (await services.store.registry.snapshot()).apis)
+    apis = (await services.store.registry.snapshot()).apis
+    client_rules.check(client, services.grants, apis, is_dev=services.settings.dev)
     events = changed(services, "client", client.client_id, "created")
     if isinstance(await services.store.clients.create(client, events=events), Conflict):
         raise Refused(
@@ -57,7 +59,7 @@ async def change(services: Services, client_id: str, changes: ClientChanges) -> 
 
     def decide(client: Client) -> Client:
         after = _changed(client, changes, services.clock.now())
-        client_rules.check(after, services.grants, apis)
+        client_rules.check(after, services.grants, apis, is_dev=services.settings.dev)
         return after
 
     return await replace(
@@ -122,21 +124,30 @@ def _new(wanted: NewClient, grants: client_rules.Grants, now: datetime) -> Clien
         grant_types=client_rules.grant_types(wanted.type, grants),
         refresh=client_settings.refresh_policy(wanted.type, wanted.refresh),
     )
-    return client_settings.applied(defaults, wanted)
+    return client_settings.applied(defaults, wanted, now)
 
 
 def _changed(client: Client, changes: ClientChanges, now: datetime) -> Client:
-    """Disabling ends everything issued so far."""
-    after = client_settings.applied(client, changes)
+    """Disabling ends everything issued so far; so does calling people by other names (OIDC Core §12.2)."""
+    after = client_settings.applied(client, changes, now)
     if after.is_public != client.is_public:
         raise Refused("An app cannot turn public or confidential later: create a new one.")
     if client.type == "spa" and changes.redirect_uris is not None and changes.allowed_origins is None:
         after = with_changes(after, allowed_origins=_moved_origins(client, changes.redirect_uris))
-    if changes.is_enabled is None:
-        return after
-    if client.is_enabled and not changes.is_enabled:
+    if after.token_endpoint_auth_method == "private_key_jwt" != client.token_endpoint_auth_method:
+        # Whoever still has the old secret can do nothing with it, now or after a change back.
+        after = with_changes(after, secrets=())
+    if changes.is_enabled is not None:
+        after = with_changes(after, is_enabled=changes.is_enabled)
+    is_disabled = client.is_enabled and not after.is_enabled
+    if is_disabled or _naming(after) != _naming(client):
         after = with_changes(after, epoch=client.epoch + 1, tokens_not_before=now)
-    return with_changes(after, is_enabled=changes.is_enabled)
+    return after
+
+
+def _naming(client: Client) -> tuple[str, str | None]:
+    """What decides by which `sub` it knows a person."""
+    return client.subject_type, client.sector_identifier
 
 
 def _moved_origins(client: Client, redirect_uris: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from innkeeper.server.flows.services import Services
+from innkeeper.server.identity.directories import bare
 from innkeeper.server.model.events import RecordChanged
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing
 
@@ -36,7 +37,7 @@ async def replace(
             case Done():
                 return await read()
             case Conflict(what=what):
-                conflict = what
+                conflict = bare(what)
             case Missing():
                 raise Refused("It was deleted in this moment.")
     raise Refused(f"Not changed: {conflict}.")

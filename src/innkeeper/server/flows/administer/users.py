@@ -12,9 +12,11 @@ from innkeeper.server.flows.administer import clients, roles
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
 from innkeeper.server.identity import identifiers, password_policy
+from innkeeper.server.identity.directories import bare, qualified
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.directory import DEFAULT_DIRECTORY
 from innkeeper.server.model.events import ConsentRevoked
-from innkeeper.server.model.identifiers import Subject
+from innkeeper.server.model.identifiers import DirectoryName, Subject
 from innkeeper.server.model.role import Permission
 from innkeeper.server.model.user import Address, Profile, User
 from innkeeper.server.storage.outcomes import Conflict, Missing
@@ -39,6 +41,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True):
     """Without a password the person cannot sign in yet."""
 
     username: str
+    directory: DirectoryName = DEFAULT_DIRECTORY
     password: str | None = None
     is_generated: bool = False
     """The password was drawn at random, so nobody needs to judge it."""
@@ -68,12 +71,17 @@ class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def find(services: Services, who: str) -> User:
-    """By username, e-mail, phone number or `sub`; `Refused` with the remedy."""
+    """By username, e-mail, phone number or `sub`; `Refused` with the remedy.
+
+    `contractors:carl` is carl of that directory: no name that a person may have holds a colon.
+    """
     if "|" in who:
         user = await services.store.users.get(Subject(who))
     else:
-        name = identifiers.normalise(who)
-        found = await services.store.users.for_sign_in(name) if name else None
+        directory, _, typed = who.rpartition(":")
+        name = identifiers.normalise(typed)
+        key = qualified(DirectoryName(directory or DEFAULT_DIRECTORY), name or "")
+        found = await services.store.users.for_sign_in(key) if name else None
         user = found.user if found else None
     if user is None:
         raise Refused(f"There is no user {who!r}. `innkeeper user list` shows them.")
@@ -99,7 +107,9 @@ async def create(services: Services, wanted: NewUser) -> User:
         events=changed(services, "user", user.user_id, "created"),
     )
     if isinstance(outcome, Conflict):
-        raise Refused(f"{outcome.what} is taken: another person signs in with it.")
+        raise Refused(f"{bare(outcome.what)} is taken: another person signs in with it.")
+    if isinstance(outcome, Missing):
+        raise Refused(f"There is no directory {user.directory!r}. `innkeeper directory list` shows them.")
     return user
 
 

@@ -7,14 +7,19 @@ from innkeeper.oauth.errors import InvalidClient, InvalidRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client, ClientSecret
 from innkeeper.server.model.identifiers import ClientId
-from innkeeper.server.protocol.client_auth.base import ClientAuthMethod, Presented
+from innkeeper.server.protocol import client_assertion
+from innkeeper.server.protocol.client_auth.base import ClientAuthMethod, Facts, Presented
 from innkeeper.server.protocol.client_auth.client_secret_basic import ClientSecretBasic
+from innkeeper.server.protocol.client_auth.client_secret_jwt import ClientSecretJwt
 from innkeeper.server.protocol.client_auth.client_secret_post import ClientSecretPost
 from innkeeper.server.protocol.client_auth.none import NoAuthentication
+from innkeeper.server.protocol.client_auth.private_key_jwt import PrivateKeyJwt
 
 CLIENT_AUTH_METHODS: tuple[ClientAuthMethod, ...] = (
     ClientSecretBasic(),
     ClientSecretPost(),
+    ClientSecretJwt(),
+    PrivateKeyJwt(),
     NoAuthentication(),
 )
 _BY_NAME = {method.name: method for method in CLIENT_AUTH_METHODS}
@@ -40,33 +45,52 @@ def identify(authorization: Sequence[str], form: Parameters) -> Presented:
     if len(found) > 1:
         raise InvalidRequest("More than one client authentication method was used.")
     if not found:
-        raise InvalidClient("No client authentication: send client_id, or Basic credentials.")
+        raise InvalidClient(
+            "No client authentication: send client_id, Basic credentials or a client_assertion."
+        )
     return found[0]
 
 
-def verify(presented: Presented, client: Client | None, *, origin: str | None, now: datetime) -> Client:
-    """The client, if this is its registered method and it proves itself. Raises `OAuthError`."""
+def verify(presented: Presented, client: Client | None, facts: Facts, *, origin: str | None) -> Client:
+    """The client, if this is a method of its own and it proves itself. Raises `OAuthError`.
+
+    An assertion is good once: who asks claims its `digest` before anything else happens (RFC 7523 §3).
+    """
     known = NOBODY if client is None else client
-    proved = _BY_NAME[presented.method].proves(presented, known, now)
-    if (
-        not proved
-        or known.token_endpoint_auth_method != presented.method
-        or not known.is_enabled
-        or client is None
-    ):
-        raise InvalidClient(REFUSED, detail=_reason(presented, known))
-    if presented.secret is not None and origin is not None:
+    objection = _BY_NAME[presented.method].objection(presented, known, facts)
+    if objection is not None or not takes(known, presented.method) or not known.is_enabled or client is None:
+        detail = _reason(presented, known, objection)
+        raise InvalidClient(_advice(presented, facts), detail=detail)
+    if presented.method != "none" and origin is not None:
         raise InvalidRequest(
-            "A client secret came with an Origin header, so from a browser, where no secret can be kept."
+            "Credentials of an app came with an Origin header, so from a browser, where no secret can be kept."
             " Register the app as a single-page app and use PKCE without a secret."
         )
     return client
 
 
-def _reason(presented: Presented, known: Client) -> str:
+def takes(client: Client, method: str) -> bool:
+    """The registered method, and a signature for whoever has keys beside a secret: so an app can change over.
+
+    The other way round a secret is never good for an app that is registered for signatures.
+    """
+    if method == client.token_endpoint_auth_method:
+        return True
+    return method == "private_key_jwt" and not client.is_public and bool(client.keys or client.jwks_uri)
+
+
+def _advice(presented: Presented, facts: Facts) -> str:
+    """What anybody can see wrong with an assertion is said; it is the same whether the app exists or not (R-CA5)."""
+    if presented.assertion is None:
+        return REFUSED
+    said = client_assertion.fault(presented.assertion, facts.audience, facts.now, may_name_endpoint=False)
+    return REFUSED if said is None else f"{REFUSED} About the assertion: {said}"
+
+
+def _reason(presented: Presented, known: Client, objection: str | None) -> str:
     """As many steps for an unknown client as for a wrong secret."""
     if not known.is_enabled:
         return "client disabled"
-    if known.token_endpoint_auth_method != presented.method and known is not NOBODY:
+    if not takes(known, presented.method) and known is not NOBODY:
         return f"registered for {known.token_endpoint_auth_method}, used {presented.method}"
-    return "unknown client" if known is NOBODY else "wrong secret"
+    return "unknown client" if known is NOBODY else objection or ""

@@ -1,14 +1,19 @@
 """What a client authentication method is (RFC 6749 §2.3). One verifier serves every endpoint that knows clients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
+from innkeeper.jose.errors import TokenRefused
 from innkeeper.jose.hashes import constant_time_equal, sha256
+from innkeeper.jose.jwks import KeySet
+from innkeeper.jose.jwt import Unverified
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
+from innkeeper.server.protocol import client_assertion
+from innkeeper.server.protocol.client_assertion import Assertion, Audience
 
 SECRETS_IN_ROTATION = 2
 _NO_DIGEST = bytes(32)
@@ -20,9 +25,21 @@ class Presented(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     client_id: str
     secret: str | None = None
+    assertion: Assertion | None = None
 
     def __repr__(self) -> str:
         return f"Presented(method={self.method!r}, client_id={self.client_id!r})"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the flow has gathered for the verdict beside the client's record."""
+
+    now: datetime
+    audience: Audience
+    keys: KeySet = KeySet(())
+    """The client's living public keys."""
+    secrets: tuple[bytes, ...] = ()
+    """The client's living secrets themselves, for the method that signs with them."""
 
 
 class ClientAuthMethod(Protocol):
@@ -34,9 +51,35 @@ class ClientAuthMethod(Protocol):
         """None when the request does not use this method. Raises `OAuthError` when it uses it wrongly."""
         ...
 
-    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
-        """`client` is a stand-in when there is none: the same work as for a wrong secret (CA-11)."""
+    def objection(self, presented: Presented, client: Client, facts: Facts) -> str | None:
+        """Why it is not proved, for the log; None when it is.
+
+        `client` is a stand-in when there is none: the same work as for a wrong secret (CA-11).
+        """
         ...
+
+
+def assertion_objection(
+    presented: Presented, client: Client, facts: Facts, check: Callable[[Unverified], None]
+) -> str | None:
+    """Of the methods that send a JWT: what it says first, a signature is worth checking only under good words."""
+    if presented.assertion is None:
+        return "no assertion"
+    said = client_assertion.fault(
+        presented.assertion, facts.audience, facts.now, may_name_endpoint=client.accepts_endpoint_audience
+    )
+    if said is not None:
+        return said
+    try:
+        check(presented.assertion.token)
+    except TokenRefused as refused:
+        return str(refused)
+    return None
+
+
+def secret_objection(presented: Presented, client: Client, facts: Facts) -> str | None:
+    """Of the methods that send the secret itself."""
+    return None if is_secret_of(presented.secret, client, facts.now) else "wrong secret"
 
 
 def is_secret_of(secret: str | None, client: Client, now: datetime) -> bool:

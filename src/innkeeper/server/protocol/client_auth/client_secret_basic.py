@@ -2,13 +2,12 @@
 
 import binascii
 from collections.abc import Sequence
-from datetime import datetime
 from urllib.parse import unquote_plus
 
 from innkeeper.oauth.errors import InvalidClient, InvalidRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
-from innkeeper.server.protocol.client_auth.base import Presented, is_secret_of
+from innkeeper.server.protocol.client_auth.base import Facts, Presented, secret_objection
 
 MAX_HEADER_LENGTH = 4096
 
@@ -32,9 +31,9 @@ class ClientSecretBasic:
             raise InvalidRequest("client_id in the body is not the one in the Authorization header.")
         return Presented(method=self.name, client_id=client_id, secret=secret)
 
-    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
+    def objection(self, presented: Presented, client: Client, facts: Facts) -> str | None:
         """The secret is one of the client's live ones."""
-        return is_secret_of(presented.secret, client, now)
+        return secret_objection(presented, client, facts)
 
 
 def _decoded(encoded: str) -> tuple[str, str]:

@@ -1,12 +1,11 @@
 """token_endpoint_auth_method=client_secret_post: id and secret in the body (RFC 6749 §2.3.1)."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from innkeeper.oauth.errors import InvalidClient
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
-from innkeeper.server.protocol.client_auth.base import Presented, is_secret_of
+from innkeeper.server.protocol.client_auth.base import Facts, Presented, secret_objection
 
 
 class ClientSecretPost:
@@ -24,6 +23,6 @@ class ClientSecretPost:
             raise InvalidClient("client_id is missing beside client_secret.")
         return Presented(method=self.name, client_id=client_id, secret=secret)
 
-    def proves(self, presented: Presented, client: Client, now: datetime) -> bool:
+    def objection(self, presented: Presented, client: Client, facts: Facts) -> str | None:
         """The secret is one of the client's live ones."""
-        return is_secret_of(presented.secret, client, now)
+        return secret_objection(presented, client, facts)

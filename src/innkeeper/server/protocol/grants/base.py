@@ -15,9 +15,13 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.credential import Unproved
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.model.secret import Secret
+from innkeeper.server.model.user import User
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
 from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant
 
@@ -38,7 +42,15 @@ class FamilyByHandle(msgspec.Struct, frozen=True):
     text: str
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle
+class PasswordOf(msgspec.Struct, frozen=True, kw_only=True):
+    """Prove a person by password, counted and in the same time for everybody. `realm` None: the default directory."""
+
+    username: str
+    password: Secret
+    realm: str | None = None
+
+
+Lookup = Nothing | CodeByHandle | FamilyByHandle | PasswordOf
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +99,14 @@ class PresentedFamily(msgspec.Struct, frozen=True, kw_only=True):
     found: FamilyAndGrant
 
 
-Evidence = CodeAndGrant | PresentedFamily | None
+class ProvedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whose password was right, and what they have allowed this client before."""
+
+    user: User
+    consents: tuple[Consent, ...]
+
+
+Evidence = CodeAndGrant | PresentedFamily | ProvedPerson | Unproved | None
 """What the lookup found."""
 
 

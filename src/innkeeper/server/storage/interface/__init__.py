@@ -7,6 +7,7 @@ transition itself, and only if it changed something. Every method may raise `Sto
 caller does not cancel its transition.
 """
 
+from innkeeper.server.storage.interface.assertion_ids import AssertionIds
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
@@ -21,6 +22,7 @@ from innkeeper.server.storage.interface.store import Store
 
 __all__ = [
     "Apis",
+    "AssertionIds",
     "Clients",
     "Codes",
     "Consents",

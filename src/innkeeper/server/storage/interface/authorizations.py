@@ -41,7 +41,7 @@ class Codes(Protocol):
         attempt: Attempt,
         events: Sequence[Event],
     ) -> Done | Stale:
-        """Inserts grant and code if `grant.epochs` are today's and client and person are enabled.
+        """Inserts grant and code if `grant.epochs` are today's, client and person are enabled and its session is there.
 
         `access_token` is the opaque one that leaves beside the code (hybrid flow).
         """
@@ -68,7 +68,8 @@ class Codes(Protocol):
         Not yet redeemed, not expired, grant not revoked and epochs unmoved: marks it with `attempt`, inserts
         access token and refresh family, makes the grant last as long as the family: Redeemed. Redeemed by this
         attempt: Redeemed again. By another, or burnt: revokes the grant, Replayed, even when the code has
-        expired or it comes once more. Unknown, or never redeemed and expired or its grant revoked: Gone.
+        expired or it comes once more. Unknown, or never redeemed and expired, its grant revoked or the session
+        over that the grant is bound to: Gone.
         """
         ...
 
@@ -93,12 +94,13 @@ class Grants(Protocol):
     ) -> Done | Stale:
         """For an authorization that is complete at once, without a code: implicit, password, token exchange.
 
-        Inserts all or nothing, if `grant.epochs` are today's and client and person are enabled.
+        Inserts all or nothing, if `grant.epochs` are today's, client and person are enabled, and the session that
+        the grant names is there.
         """
         ...
 
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
-        """One SELECT: the grant, today's epochs of person, client and consent, and whether `token` was denied."""
+        """One SELECT: the grant, today's epochs of what it stands on, its session, and whether `token` was denied."""
         ...
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:

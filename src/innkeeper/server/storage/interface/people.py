@@ -97,14 +97,19 @@ class Sessions(Protocol):
     async def start(
         self, session: Session, *, replaces: HandleKey | None, attempt: Attempt, events: Sequence[Event]
     ) -> Done | Stale:
-        """Inserts the session and deletes the one it replaces.
+        """Inserts the session and deletes the one it replaces, which ends if it has another `sid`: see `end`.
 
         Stale if the person's epoch moved or they are disabled.
         """
         ...
 
     async def touch(self, key: HandleKey, *, last_used_at: datetime, idle_expires_at: datetime) -> None: ...
-    async def end(self, key: HandleKey, *, events: Sequence[Event]) -> Done | Missing: ...
+    async def end(self, key: HandleKey, *, events: Sequence[Event]) -> Done | Missing:
+        """Ends the session of this handle, with every other handle of its `sid`.
+
+        What is bound to it dies with the missing row: no code of it is redeemed, none is issued, no token lives.
+        """
+        ...
 
 
 class Consents(Protocol):

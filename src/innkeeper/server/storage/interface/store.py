@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
+from innkeeper.server.storage.interface.assertion_ids import AssertionIds
 from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
@@ -33,6 +34,7 @@ class Store(Protocol):
     grants: Grants
     refresh_families: RefreshFamilies
     links: Links
+    assertion_ids: AssertionIds
 
     async def instance(self) -> Instance | None: ...
     async def claim_instance(self, instance: Instance) -> Instance:

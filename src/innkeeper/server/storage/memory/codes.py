@@ -82,8 +82,7 @@ class MemoryCodes:
         stored = tables.codes.get(code.key)
         if stored is not None:
             return Done() if stored.issued_by == attempt else Stale()
-        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
-        if not tables.is_current(grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch):
+        if not tables.may_begin(grant):
             return Stale()
         tables.grants[grant.grant_id] = grant
         tables.codes[code.key] = CodeRow(code=code, issued_by=attempt)
@@ -128,6 +127,10 @@ class MemoryCodes:
             return Replayed()
         if row.code.expires_at <= now or grant.revoked_at is not None:
             return Gone()
+        if grant.bound_to is not None:
+            session_ends_at = tables.session_ends_at(grant.bound_to)
+            if session_ends_at is None or session_ends_at <= now:
+                return Gone()
         consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
         if not tables.is_current(grant.user_id, grant.client_id, epochs, consent_epoch=consent_epoch):
             return Stale()
@@ -196,8 +199,7 @@ class MemoryGrants:
         tables = self._tables
         if grant.grant_id in tables.grants:
             return Done() if tables.opened_by.get(grant.grant_id) == attempt else Stale()
-        consent_epoch = tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
-        if not tables.is_current(grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch):
+        if not tables.may_begin(grant):
             return Stale()
         tables.grants[grant.grant_id] = grant
         tables.opened_by[grant.grant_id] = attempt
@@ -217,6 +219,7 @@ class MemoryGrants:
             user=self._tables.users.get(grant.user_id),
             client_epoch=client.epoch if client else None,
             consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            session_ends_at=self._tables.session_ends_at(grant.bound_to),
             is_denied=token in self._tables.denied_tokens,
         )
 

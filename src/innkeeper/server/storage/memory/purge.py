@@ -44,3 +44,6 @@ def _over(tables: Tables, before: datetime) -> Iterator[tuple[dict[Any, Any], ob
     for link_key, link in tables.links.items():
         if link.link.expires_at < before:
             yield tables.links, link_key
+    for digest, assertion in tables.assertion_ids.items():
+        if assertion.expires_at < before:
+            yield tables.assertion_ids, digest

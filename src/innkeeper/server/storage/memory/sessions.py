@@ -55,8 +55,9 @@ class MemorySessions:
         if user is None or not user.is_enabled or user.epoch != session.user_epoch:
             return Stale()
         tables.sessions[session.key] = SessionRow(session=session, started_by=attempt)
-        if replaces is not None:
-            tables.sessions.pop(replaces, None)
+        replaced = None if replaces is None else tables.sessions.pop(replaces, None)
+        if replaced is not None and replaced.session.sid != session.sid:
+            tables.end_session(replaced.session.sid)
         tables.record(events)
         return Done()
 
@@ -70,7 +71,9 @@ class MemorySessions:
             self._tables.sessions[key] = replace(row, session=session)
 
     def _end(self, key: HandleKey, events: Sequence[Event], is_retry: bool) -> Done | Missing:
-        if self._tables.sessions.pop(key, None) is None:
+        row = self._tables.sessions.get(key)
+        if row is None:
             return Done() if is_retry else Missing()
+        self._tables.end_session(row.session.sid)
         self._tables.record(events)
         return Done()

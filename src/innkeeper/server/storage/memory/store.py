@@ -6,6 +6,7 @@ from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
@@ -44,6 +45,7 @@ class MemoryStore:
         self.grants: interface.Grants = MemoryGrants(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
         self.links: interface.Links = MemoryLinks(tables)
+        self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
 
     @property
     def counters(self) -> Counters:

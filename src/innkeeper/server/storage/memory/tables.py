@@ -24,6 +24,7 @@ from innkeeper.server.model.identifiers import (
     GrantId,
     HandleKey,
     KeyId,
+    SessionId,
     Subject,
 )
 from innkeeper.server.model.instance import Instance
@@ -77,6 +78,13 @@ class ThrottleRow(msgspec.Struct, frozen=True, kw_only=True):
     window_ends_at: datetime
 
 
+class AssertionIdRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An assertion that was used, and the attempt that used it."""
+
+    expires_at: datetime
+    claimed_by: Attempt
+
+
 class Tables:
     """All state. Whatever reads or writes it holds `lock`, so threads may share one store."""
 
@@ -105,6 +113,7 @@ class Tables:
         self.denied_tokens: dict[HandleKey, datetime] = {}
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
+        self.assertion_ids: dict[bytes, AssertionIdRow] = {}
         self.audit: list[AuditRow] = []
         self.instance: Instance | None = None
 
@@ -148,6 +157,27 @@ class Tables:
         """A missing consent counts as epoch 0, so a skipped one compares equal until it is revoked."""
         consent = self.consents.get((user_id, client_id, api))
         return consent.epoch if consent else 0
+
+    def session_ends_at(self, sid: SessionId | None) -> datetime | None:
+        """When the last of its handles runs out; None when it has ended or there is none."""
+        ends = [
+            min(row.session.idle_expires_at, row.session.absolute_expires_at)
+            for row in self.sessions.values()
+            if sid is not None and row.session.sid == sid
+        ]
+        return max(ends, default=None)
+
+    def end_session(self, sid: SessionId) -> None:
+        """All its handles: two tabs that sign in at once leave two."""
+        for key in [key for key, row in self.sessions.items() if row.session.sid == sid]:
+            del self.sessions[key]
+
+    def may_begin(self, grant: Grant) -> bool:
+        """Everything that the decision was based on is as it was, the session included."""
+        consent_epoch = self.consent_epoch(grant.user_id, grant.client_id, grant.api)
+        return (grant.sid is None or self.session_ends_at(grant.sid) is not None) and self.is_current(
+            grant.user_id, grant.client_id, grant.epochs, consent_epoch=consent_epoch
+        )
 
     def is_current(
         self, user_id: Subject, client_id: ClientId, epochs: Epochs, *, consent_epoch: int | None = None

@@ -60,6 +60,10 @@ WHERE a.code_key = ?1
     JOIN users u ON u.user_id = g.user_id
     LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
     WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL
+      AND (g.bound_sid IS NULL OR EXISTS (
+        SELECT 1 FROM sessions s
+        WHERE s.sid = g.bound_sid AND s.idle_expires_at > ?2 AND s.absolute_expires_at > ?2
+      ))
       AND c.is_enabled = 1 AND c.revision = ?4 AND c.epoch = ?5
       AND u.is_enabled = 1 AND u.epoch = ?6
       AND coalesce(k.epoch, 0) = ?7
@@ -75,7 +79,8 @@ WHERE a.code_key = ?1
   AND EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL)
 """
 WHAT_HAPPENED: Final = """
-SELECT a.grant_id, a.redeemed_by, a.burnt_by, a.expires_at, g.revoked_at
+SELECT a.grant_id, a.redeemed_by, a.burnt_by, a.expires_at, g.revoked_at, g.bound_sid,
+    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid)
 FROM authorization_codes a LEFT JOIN grants g ON g.grant_id = a.grant_id
 WHERE a.code_key = ?1
 """
@@ -178,13 +183,14 @@ def _not_redeemed(
     row = transaction.row(WHAT_HAPPENED, (key,))
     if row is None:
         return Gone()
-    grant_id, redeemed_by, burnt_by, expires_us, revoked_us = row
+    grant_id, redeemed_by, burnt_by, expires_us, revoked_us, bound_sid, session_ends_us = row
     if redeemed_by == attempt:
         return Redeemed()
     if redeemed_by is not None or burnt_by is not None:
         revoke_grant(grant_id, now, replayed, transaction)
         return Replayed()
-    if revoked_us is not None or expires_us <= to_us(now):
+    is_signed_out = bound_sid is not None and (session_ends_us is None or session_ends_us <= to_us(now))
+    if revoked_us is not None or expires_us <= to_us(now) or is_signed_out:
         return Gone()
     return Stale()
 
@@ -198,7 +204,7 @@ def _burn(
     row = transaction.row(WHAT_HAPPENED, (key,))
     if row is None:
         return Gone()
-    _, redeemed_by, burnt_by, _, _ = row
+    _, redeemed_by, burnt_by, *_ = row
     if burnt_by == attempt:
         return Burnt()
     return Gone() if redeemed_by is None and burnt_by is None else AlreadyRedeemed()

@@ -25,7 +25,8 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
+    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid)
 FROM grants g
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN clients c ON c.client_id = g.client_id
@@ -34,7 +35,9 @@ LEFT JOIN denied_tokens d ON d.token_key = ?2
 WHERE g.grant_id = ?1
 """
 OPAQUE_STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL, t.record
+SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
+    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid),
+    t.record
 FROM access_tokens t
 JOIN grants g ON g.grant_id = t.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
@@ -76,7 +79,7 @@ class SqliteGrants:
         row = self._reader.row(OPAQUE_STANDING, (key,))
         if row is None:
             return None
-        token = ACCESS_TOKEN.decode(row[6])
+        token = ACCESS_TOKEN.decode(row[7])
         return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=_standing(row))
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
@@ -123,5 +126,10 @@ def _standing(row: Row) -> GrantStanding:
         grant = replace(grant, revoked_at=from_us(row[1]))
     user = USER.decode(row[2]) if row[2] is not None else None
     return GrantStanding(
-        grant=grant, user=user, client_epoch=row[3], consent_epoch=row[4], is_denied=bool(row[5])
+        grant=grant,
+        user=user,
+        client_epoch=row[3],
+        consent_epoch=row[4],
+        session_ends_at=None if row[6] is None else from_us(row[6]),
+        is_denied=bool(row[5]),
     )

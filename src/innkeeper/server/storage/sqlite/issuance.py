@@ -14,8 +14,8 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 
 MAX_FAMILIES: Final = 200
 INSERT_GRANT: Final = """
-INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, opened_by, record)
-SELECT ?1, ?2, ?3, ?4, ?5, ?11, ?6
+INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, opened_by, record, bound_sid)
+SELECT ?1, ?2, ?3, ?4, ?5, ?11, ?6, ?13
 FROM clients c
 JOIN users u ON u.user_id = ?3
 LEFT JOIN consents k ON k.user_id = ?3 AND k.client_id = ?2 AND k.api = ?4
@@ -23,6 +23,7 @@ WHERE c.client_id = ?2
   AND c.is_enabled = 1 AND c.revision = ?7 AND c.epoch = ?8
   AND u.is_enabled = 1 AND u.epoch = ?9
   AND coalesce(k.epoch, 0) = ?10
+  AND (?12 IS NULL OR EXISTS (SELECT 1 FROM sessions s WHERE s.sid = ?12))
 ON CONFLICT (grant_id) DO NOTHING
 """
 INSERT_TOKEN: Final = (
@@ -52,7 +53,15 @@ def insert_grant(grant: Grant, attempt: Attempt, transaction: Transaction) -> bo
     epochs = grant.epochs
     whose = (grant.grant_id, grant.client_id, grant.user_id, grant.api or "")
     basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    values = (*whose, to_us(grant.expires_at), GRANT.encode(grant), *basis, attempt)
+    values = (
+        *whose,
+        to_us(grant.expires_at),
+        GRANT.encode(grant),
+        *basis,
+        attempt,
+        grant.sid,
+        grant.bound_to,
+    )
     return transaction.change(INSERT_GRANT, values) == 1
 
 

@@ -30,6 +30,11 @@ EDGES: Final = (
     _AT_EDGE.format(table="sessions", key="session_key", expiry="absolute_expires_at"),
     _AT_EDGE.format(table="one_time_links", key="link_key", expiry="expires_at"),
 )
+# Bound alike. Its keys say nothing about time, so there is an index on the end (and no ?1).
+ASSERTION_IDS: Final = (
+    "DELETE FROM assertion_ids WHERE digest IN"
+    " (SELECT digest FROM assertion_ids WHERE expires_at < ?2 ORDER BY expires_at LIMIT ?3)"
+)
 NEXT_CODES: Final = """
 SELECT a.code_key, a.grant_id, g.expires_at
 FROM authorization_codes a LEFT JOIN grants g ON g.grant_id = a.grant_id
@@ -56,7 +61,7 @@ class Purge:
         """At most `limit` rows, slice by slice, each its own transition."""
         before = now - MARGIN
         deleted = 0
-        for edge in EDGES:
+        for edge in (*EDGES, ASSERTION_IDS):
             while deleted < limit:
                 size = min(_SLICE, limit - deleted)
                 count = await self._writer.submit(partial(_delete_at_edge, edge, before, size))

@@ -22,8 +22,8 @@ GET: Final = (
 )
 START: Final = (
     "INSERT INTO sessions (session_key, user_id, last_used_at, idle_expires_at, absolute_expires_at,"
-    " started_by, record)"
-    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM users WHERE user_id = ?2 AND epoch = ?8 AND is_enabled = 1"
+    " started_by, record, sid)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?9 FROM users WHERE user_id = ?2 AND epoch = ?8 AND is_enabled = 1"
     " ON CONFLICT (session_key) DO NOTHING"
 )
 STARTED_BY: Final = "SELECT started_by FROM sessions WHERE session_key = ?1"
@@ -32,6 +32,9 @@ TOUCH: Final = (
     "UPDATE sessions SET last_used_at = ?2, idle_expires_at = ?3 WHERE session_key = ?1 AND last_used_at < ?2"
 )
 DELETE: Final = "DELETE FROM sessions WHERE session_key = ?1"
+SID_OF: Final = "SELECT sid FROM sessions WHERE session_key = ?1"
+# All its handles: two tabs that sign in at once leave two.
+END: Final = "DELETE FROM sessions WHERE sid = ?1"
 
 
 class SqliteSessions:
@@ -80,12 +83,15 @@ def _start(
         attempt,
         SESSION.encode(session),
         session.user_epoch,
+        session.sid,
     )
     if not transaction.change(START, values):
         started_by = transaction.row(STARTED_BY, (session.key,))
         return Done() if started_by == (attempt,) else Stale()
-    if replaces is not None:
-        transaction.change(DELETE, (replaces,))
+    replaced = None if replaces is None else transaction.row(SID_OF, (replaces,))
+    if replaces is not None and replaced is not None:
+        is_same = replaced[0] == session.sid
+        transaction.change(DELETE if is_same else END, (replaces if is_same else replaced[0],))
     transaction.record(events)
     return Done()
 
@@ -97,7 +103,9 @@ def _touch(
 
 
 def _end(key: HandleKey, events: Sequence[Event], transaction: Transaction) -> Done | Missing:
-    if not transaction.change(DELETE, (key,)):
+    row = transaction.row(SID_OF, (key,))
+    if row is None:
         return Done() if transaction.is_retry else Missing()
+    transaction.change(END, row)
     transaction.record(events)
     return Done()

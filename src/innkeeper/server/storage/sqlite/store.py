@@ -15,6 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
 from innkeeper.server.storage.sqlite.clients import SqliteClients
 from innkeeper.server.storage.sqlite.codes import SqliteCodes
@@ -100,6 +101,7 @@ class SqliteStore:
         self.grants: interface.Grants = SqliteGrants(reader, writer)
         self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
+        self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
 
     async def instance(self) -> Instance | None:
         row = self._reader.row(GET_INSTANCE, ())

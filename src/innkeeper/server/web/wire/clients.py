@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.client_authentication import ClientRequest
-from innkeeper.server.flows.services import Services
+from innkeeper.server.flows.fresh import new_attempt
+from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.answers import refused
@@ -30,11 +31,14 @@ async def answer_client(request: Request, services: Services, answer: Answer) ->
             origin=origin,
             address=request.address,
             correlation_id=request.correlation_id,
+            forwarded_for=request.header_values(b"auth0-forwarded-for"),
+            path=request.path,
+            attempt=new_attempt(services.entropy),
         )
         response = await answer(asked, services)
     except OAuthError as error:
         response = refused(error, used_basic=bool(authorization))
-    except StoreUnavailable as away:
+    except (StoreUnavailable, Busy) as away:
         response = as_json(request, away)
     if origin is None:
         return response

@@ -14,6 +14,7 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import ClientSecret
 from innkeeper.server.protocol import client_auth
 from innkeeper.server.protocol.client_auth.base import Presented, is_secret_of
+from tests.assertions import facts
 from tests.world import SECRET, START, a_client, a_public_client
 
 
@@ -94,25 +95,25 @@ def test_only_the_registered_method_with_a_live_secret_proves(
     client = a_client("web", **changes)
     presented = Presented(method=method, client_id="web", secret=secret)
     if is_proved:
-        assert client_auth.verify(presented, client, origin=None, now=START) is client
+        assert client_auth.verify(presented, client, facts(), origin=None) is client
         return
     with pytest.raises(InvalidClient) as refused:
-        client_auth.verify(presented, client, origin=None, now=START)
+        client_auth.verify(presented, client, facts(), origin=None)
     assert refused.value.description == client_auth.REFUSED
 
 
 def test_a_public_client_proves_nothing_and_is_believed() -> None:
     spa = a_public_client("spa")
     presented = Presented(method="none", client_id="spa")
-    assert client_auth.verify(presented, spa, origin="https://spa.example.test", now=START) is spa
+    assert client_auth.verify(presented, spa, facts(), origin="https://spa.example.test") is spa
     with pytest.raises(InvalidClient):
-        client_auth.verify(presented, None, origin=None, now=START)
+        client_auth.verify(presented, None, facts(), origin=None)
 
 
 def test_a_secret_from_a_browser_is_refused_after_it_was_proved() -> None:
     presented = Presented(method="client_secret_basic", client_id="web", secret=SECRET)
     with pytest.raises(InvalidRequest):
-        client_auth.verify(presented, a_client("web"), origin="https://web.example.test", now=START)
+        client_auth.verify(presented, a_client("web"), facts(), origin="https://web.example.test")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_a_secret_from_a_browser_is_refused_after_it_was_proved() -> None:
 def test_the_reason_is_for_the_log_alone(client: Any, detail: str) -> None:
     presented = Presented(method="client_secret_basic", client_id="web", secret="wrong")
     with pytest.raises(InvalidClient) as refused:
-        client_auth.verify(presented, client, origin=None, now=START)
+        client_auth.verify(presented, client, facts(), origin=None)
     assert refused.value.detail == detail and refused.value.description == client_auth.REFUSED
 
 
