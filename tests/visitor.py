@@ -14,7 +14,7 @@ BROWSER = {"sec-fetch-site": "same-origin", "accept-language": "en"}
 
 
 class Page(HTMLParser):
-    """The form, its fields and the buttons of a page."""
+    """The form, its fields and the buttons of a page; what a page for another window holds."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -23,12 +23,17 @@ class Page(HTMLParser):
         self.fields: list[tuple[str, str]] = []
         self.buttons: dict[str, tuple[str, str]] = {}
         self.ids: set[str] = set()
+        self.data: list[tuple[str, str]] = []
+        self.origin: str | None = None
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.ids.add(given.get("id", ""))
-        if tag == "form":
+        self.origin = given.get("data-origin", self.origin)
+        if tag == "data":
+            self.data.append((given["data-name"], given["value"]))
+        elif tag == "form":
             self.action = given.get("action")
         elif tag == "button":
             self.buttons[given.get("id", "")] = (given.get("name", ""), given.get("value", ""))

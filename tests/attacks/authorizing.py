@@ -26,12 +26,13 @@ async def both(world: World, query: str) -> list[httpx2.Response]:
     return [await http.get(f"/authorize?{query}", headers=BROWSER), posted]
 
 
-async def refused(world: World, error: str, **changes: str | None) -> dict[str, str]:
+async def refused(world: World, error: str, *, mode: str = "query", **changes: str | None) -> dict[str, str]:
     """RED(error), 0ROW, by both methods."""
     parameters = authorize_parameters(**changes)
+    uri = parameters["redirect_uri"]
     with no_row(world):
         answers = [
-            is_redirect_error(response, error, state=parameters["state"])
+            is_redirect_error(response, error, state=parameters["state"], mode=mode, redirect_uri=uri)
             for response in await both(world, urlencode(parameters))
         ]
     assert answers[0] == answers[1]

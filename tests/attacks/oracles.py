@@ -12,6 +12,8 @@ import httpx2
 import msgspec
 
 from innkeeper.server.storage.memory.tables import Tables
+from innkeeper.server.web.pages.scripts import FORM_POST, WEB_MESSAGE, source_of
+from tests.fronting import delivered, mode_of
 from tests.visitor import Page, Visitor
 from tests.world import ISSUER, PASSWORD, SECRET, VERIFIER, WEB_CALLBACK, World, basic, code_form
 
@@ -61,13 +63,43 @@ def is_sound(response: httpx2.Response) -> None:
     headers = response.headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert headers["x-frame-options"] == "DENY"
     assert "max-age" in headers["strict-transport-security"]
     policy = headers["content-security-policy"]
-    assert POLICY in policy and "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy and "script-src" not in policy
+    assert POLICY in policy and "unsafe" not in policy
+    if not is_delivery(response):
+        assert headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in policy and "script-src" not in policy
     if "set-cookie" in headers or "location" in headers:
         assert headers["cache-control"] == "no-store"
+
+
+def is_delivery(response: httpx2.Response) -> bool:
+    """One of the two pages that carry an authorization response; `delivered_by` judges those."""
+    return any(f"<script>{script}</script>" in response.text for script in (FORM_POST, WEB_MESSAGE))
+
+
+def delivered_by(response: httpx2.Response, mode: str, redirect_uri: str) -> dict[str, str]:
+    """What the client gets, and that it could have travelled in no other way and to nobody else (U5)."""
+    is_sound(response)
+    assert mode_of(response) == mode, response.text
+    headers, page = response.headers, Page(response.text)
+    assert headers["cache-control"] == "no-store"
+    if mode in ("query", "fragment"):
+        return redirected(response, redirect_uri=redirect_uri, mode=mode)
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["content-security-policy"].split(";"))
+    script = FORM_POST if mode == "form_post" else WEB_MESSAGE
+    assert response.status_code == 200 and "location" not in headers
+    assert response.text.count("<script") == 1
+    assert policy["script-src"] == source_of(script) and policy["base-uri"] == "'none'"
+    origin = "/".join(redirect_uri.split("/")[:3])
+    if mode == "form_post":
+        assert page.action == redirect_uri and policy["form-action"] == redirect_uri.partition("?")[0]
+        assert policy["frame-ancestors"] == "'none'" and headers["x-frame-options"] == "DENY"
+        assert "form-post-continue" in page.buttons
+    else:
+        assert page.origin == origin and policy["form-action"] == "'none'" and page.action is None
+        assert policy["frame-ancestors"] == origin and "x-frame-options" not in headers
+    return delivered(response)
 
 
 def is_html(response: httpx2.Response, *, status: int, sent: Iterable[str] = ()) -> Page:
@@ -98,9 +130,13 @@ def is_redirect_error(
     redirect_uri: str = WEB_CALLBACK,
     state: str | None,
     issuer: str = ISSUER,
+    mode: str = "query",
 ) -> dict[str, str]:
-    """RED(e): 303 to the registered URI with `error`, the same `state`, and `iss`; each once, and no code."""
-    answer = redirected(response, redirect_uri=redirect_uri)
+    """RED(e): to the registered URI, in this mode, `error`, the same `state`, and `iss`; each once, and no code."""
+    if mode in ("query", "fragment"):
+        answer = redirected(response, redirect_uri=redirect_uri, mode=mode)
+    else:
+        answer = delivered_by(response, mode, redirect_uri)
     assert answer.get("error") == error, answer
     assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]*", answer["error_description"])
     assert answer.get("state") == state
@@ -109,14 +145,16 @@ def is_redirect_error(
     return answer
 
 
-def redirected(response: httpx2.Response, *, redirect_uri: str = WEB_CALLBACK) -> dict[str, str]:
+def redirected(
+    response: httpx2.Response, *, redirect_uri: str = WEB_CALLBACK, mode: str = "query"
+) -> dict[str, str]:
     """303 to exactly this registered URI (U5); the parameters that were added, none of them twice."""
     is_sound(response)
     assert response.status_code == 303, response.text
     location = response.headers["location"]
-    joiner = "&" if "?" in redirect_uri else "?"
+    joiner = "#" if mode == "fragment" else "&" if "?" in redirect_uri else "?"
     assert location.startswith(redirect_uri + joiner), location
-    assert "#" not in location
+    assert location.count("#") == (mode == "fragment")
     pairs = parse_qsl(location[len(redirect_uri) + 1 :], keep_blank_values=True, strict_parsing=True)
     answer = dict(pairs)
     assert len(answer) == len(pairs), f"repeated: {location}"

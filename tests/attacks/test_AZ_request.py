@@ -30,12 +30,13 @@ WRONG: dict[str, dict[str, str | None]] = {
     "none and login": {"prompt": "none login"},
     "silent": {"prompt": "none"},
     "negative max_age": {"max_age": "-1"},
-    "unknown response_mode": {"response_mode": "fragment"},
+    "unknown response_mode": {"response_mode": "jwt"},
     "request object": {"request": "e30.e30."},
     "request_uri": {"request_uri": "https://evil.example/object"},
     "registration": {"registration": "{}"},
     "long nonce": {"nonce": "n" * 1025},
 }
+IN_THE_FRAGMENT = ("implicit", "hybrid without nonce", "hybrid without openid")
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +91,38 @@ async def test_AZ_02_an_app_that_ends_while_a_person_signs_in_gets_no_answer(end
 
 @pytest.mark.parametrize(
     "response_type",
-    ["token", "id_token", "id_token token", "token id_token", "code id_token", "id_token code", "code token",
-     "code id_token token", "none", "code code", "code  ", " code", "Code", "code,token", "password", "code none"],
-)  # fmt: skip
+    [
+        "token",
+        "id_token",
+        "id_token token",
+        "token id_token",
+        "code token",
+        "code id_token token",
+        "token code",
+    ],
+)
 @pytest.mark.parametrize("nonce", ["n", None])
-async def test_AZ_04_10_only_code_is_issued(world: World, response_type: str, nonce: str | None) -> None:
-    await refused(world, "unsupported_response_type", response_type=response_type, nonce=nonce)
+async def test_AZ_04_10_what_is_switched_off_is_refused_where_its_tokens_would_have_gone(
+    world: World, response_type: str, nonce: str | None
+) -> None:
+    kind = "unsupported_response_type"
+    await refused(world, kind, mode="fragment", response_type=response_type, nonce=nonce)
+
+
+@pytest.mark.parametrize(
+    "response_type",
+    ["none", "code code", "code  ", " code", "Code", "code,token", "password", "code none", "id_token id_token",
+     "code token token", "code id_token token none"],
+)  # fmt: skip
+async def test_AZ_04_what_nobody_registered_is_refused(world: World, response_type: str) -> None:
+    await refused(world, "unsupported_response_type", response_type=response_type)
+
+
+@pytest.mark.parametrize("response_type", ["code id_token", "id_token code"])
+async def test_AZ_04_an_app_without_the_implicit_grant_has_no_hybrid_flow(
+    world: World, response_type: str
+) -> None:
+    await refused(world, "unauthorized_client", mode="fragment", response_type=response_type)
 
 
 async def test_AZ_04_an_app_without_this_response_type_is_refused(world: World) -> None:
@@ -126,9 +153,10 @@ async def test_AZ_16_every_error_carries_state_and_issuer(world: World, wrong: s
     query = urlencode({name: value for name, value in parameters.items() if value is not None})
     with no_row(world):
         for response in await both(world, query):
-            error = redirected(response)["error"]
+            mode = "fragment" if wrong in IN_THE_FRAGMENT else "query"
+            error = redirected(response, mode=mode)["error"]
             assert error != "server_error"
-            is_redirect_error(response, error, state=parameters["state"])
+            is_redirect_error(response, error, state=parameters["state"], mode=mode)
 
 
 async def test_AZ_16_success_and_metadata_name_the_same_issuer(world: World) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from innkeeper.jose import base64url
+from innkeeper.oauth.response_type import LEGAL
+from innkeeper.server.config import LegacyFlows
 from innkeeper.server.model.user import Address, Profile
 from tests.assertions import (
     ED_PRIVATE,
@@ -25,6 +27,7 @@ from tests.assertions import (
     secret_assertion,
 )
 from tests.attacks.oracles import is_json_error
+from tests.fronting import FRONT_CALLBACK, MODES, a_front_world, answered, asked, delivered, mode_of
 from tests.refreshing import a_refresh_token, may_refresh
 from tests.visitor import BROWSER, Visitor
 from tests.world import (
@@ -115,21 +118,40 @@ async def test_keys_verify_what_was_signed_and_hold_nothing_private(world: World
 # ------------------------------------------------------------ values of the authorization endpoint
 
 
-async def test_each_response_type_works_and_others_are_refused(world: World) -> None:
-    supported = (await metadata(world))["response_types_supported"]
-    assert supported == ["code"]
-    for value in supported:
-        assert "code" in await at_authorize(world, response_type=value)
-    for value in ("token", "id_token", "code id_token", "none", "CODE"):
-        assert (await at_authorize(world, response_type=value))["error"] == "unsupported_response_type"
+EVERY_COMBINATION = (*LEGAL, "CODE", "code code")
 
 
-async def test_each_response_mode_works_and_others_are_refused(world: World) -> None:
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("tokens", [False, True])
+async def test_each_response_type_works_and_others_are_refused(implicit: bool, tokens: bool) -> None:
+    legacy = LegacyFlows(implicit=implicit, front_channel_access_tokens=tokens)
+    world = await a_front_world(legacy=legacy)
+    found = await metadata(world)
+    supported = found["response_types_supported"]
+    assert {"code", "code id_token"} <= set(supported)
+    assert ("id_token" in supported, "code token" in supported) == (implicit, tokens)
+    assert ("implicit" in found["grant_types_supported"]) == implicit
+    for value in EVERY_COMBINATION:
+        answer = await answered(world, response_type=value)
+        if value in supported:
+            given = {word: word if word != "token" else "access_token" for word in value.split()}
+            assert set(given.values()) <= answer.keys(), value
+        else:
+            assert answer["error"] == "unsupported_response_type", value
+
+
+async def test_each_response_mode_works_and_others_are_refused() -> None:
+    world = await a_front_world()
     supported = (await metadata(world))["response_modes_supported"]
+    assert supported == list(MODES)
     for value in supported:
-        assert "code" in await at_authorize(world, response_mode=value)
-    for value in {"query", "fragment", "form_post", "web_message", "query.jwt"} - set(supported):
-        assert (await at_authorize(world, response_mode=value))["error"] == "invalid_request"
+        visitor = Visitor(world)
+        await visitor.authorize(**asked(response_mode=value))
+        await visitor.sign_in()
+        assert mode_of(visitor.response) == value
+        assert "code" in delivered(visitor.response)
+    for value in ("query.jwt", "fragment.jwt", "jwt", "QUERY", "message"):
+        assert (await answered(world, response_mode=value))["error"] == "invalid_request"
 
 
 async def test_each_challenge_method_works_and_others_are_refused(world: World) -> None:
@@ -281,15 +303,18 @@ async def test_each_signing_algorithm_signs_id_tokens(world: World) -> None:
         await world.change("web", id_token_signed_response_alg="RS256")
 
 
-async def test_every_claim_that_is_listed_can_come_and_no_other(world: World) -> None:
+async def test_every_claim_that_is_listed_can_come_and_no_other() -> None:
+    world = await a_front_world()
     full = Profile(**dict.fromkeys(Profile.__struct_fields__, "x"))
     await world.change_user("erin", profile=full, address=Address(formatted="Somewhere 1"))
     found = await metadata(world)
-    code = await Visitor(world).code(scope=" ".join(found["scopes_supported"]))
-    answer = await world.http().post("/oauth/token", data=code_form(code), headers=basic("web"))
+    scope = " ".join(found["scopes_supported"])
+    front = await answered(world, scope=scope, response_type="code id_token")
+    form = code_form(front["code"], redirect_uri=FRONT_CALLBACK)
+    answer = await world.http().post("/oauth/token", data=form, headers=basic("front"))
     in_userinfo = await world.http().get(
         "/userinfo", headers={"authorization": f"Bearer {answer.json()['access_token']}"}
     )
     told = claims(answer.json()["id_token"]).keys() | in_userinfo.json().keys()
-    assert set(found["claims_supported"]) == told
+    assert set(found["claims_supported"]) == told | claims(front["id_token"]).keys()
     assert VERIFIER not in answer.text

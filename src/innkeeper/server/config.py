@@ -31,6 +31,7 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     authorization_code_s: int = 60
     userinfo_access_token_s: int = 900
+    front_channel_access_token_s: int = 300
     id_token_s: int = 3600
     session_idle_s: int = 3 * 86_400
     session_absolute_s: int = 30 * 86_400

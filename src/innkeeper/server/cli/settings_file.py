@@ -48,6 +48,10 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "Access tokens without an API; those of APIs have their own.",
         None,
     ),
+    "lifetimes.front_channel_access_token_s": (
+        "Access tokens that pass through the browser's address bar; never longer than the API's own.",
+        None,
+    ),
     "lifetimes.id_token_s": ("ID tokens.", None),
     "lifetimes.session_idle_s": ("A browser stays signed in this long without use.", None),
     "lifetimes.session_absolute_s": ("A browser stays signed in this long at most.", None),

@@ -4,7 +4,6 @@ begin: locate, validate. advance: load, next_step, then show that step's page or
 never call each other: each records its result in the progress and comes back here.
 """
 
-from datetime import timedelta
 from typing import Literal
 
 import msgspec
@@ -14,25 +13,25 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
+from innkeeper.server.flows.complete import Finished, complete
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
-from innkeeper.server.flows.fresh import new_attempt, new_grant_id, new_handle
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.services import Services
-from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.consent import Consent
-from innkeeper.server.model.events import AuthorizationRefused, CodeIssued
-from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.events import AuthorizationRefused
+from innkeeper.server.model.grant import Epochs
 from innkeeper.server.protocol import authorize, consent, response_modes
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.interaction import AskConsent, Confirm, Issue, SignIn, Step, next_step
+from innkeeper.server.protocol.response_modes import Delivery
 from innkeeper.server.protocol.target import Target, client_id_of, locate
-from innkeeper.server.storage.outcomes import Done
 
 
-class Redirect(msgspec.Struct, frozen=True, kw_only=True):
-    """The authorization response, success or error: the browser goes back to the client."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The authorization response, success or error, on its way back to the client in the mode of the request."""
 
-    location: str
+    target: Target
+    delivery: Delivery
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +41,7 @@ class Show(msgspec.Struct, frozen=True, kw_only=True):
     interaction: Interaction
 
 
-Outcome = Redirect | Show
+Outcome = Answer | Show
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +76,9 @@ async def advance(interaction: Interaction, browser: Browser, services: Services
                 case AskConsent() | Confirm():
                     return Show(page="consent", interaction=pending.interaction)
                 case Issue() as issue:
-                    location = await _complete(pending, issue, browser, services)
-                    if location is not None:
-                        return Redirect(location=location)
+                    given = await _complete(pending, issue, browser, services)
+                    if given is not None:
+                        return answer(target, given, services)
             await services.registry.refresh()
             target = await find_target(interaction.request(), services)
         raise kept_changing()
@@ -109,7 +108,7 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
 
 
-def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Redirect:
+def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Answer:
     """RFC 6749 §4.1.2.1: the error goes to the proven redirect URI, with `state` and `iss`."""
     services.events.emit(
         AuthorizationRefused(
@@ -124,78 +123,26 @@ def refuse(target: Target, error: OAuthError, browser: Browser, services: Servic
     return answer(target, [("error", error.code), ("error_description", error.description)], services)
 
 
-def answer(target: Target, parameters: list[tuple[str, str]], services: Services) -> Redirect:
+def answer(target: Target, parameters: list[tuple[str, str]], services: Services) -> Answer:
     """Adds `state` and `iss` (RFC 9207) and sends it in the mode of the request."""
     if target.state is not None:
         parameters = [*parameters, ("state", target.state)]
     mode = response_modes.named(target.response_mode)
     assert mode is not None
-    return Redirect(
-        location=mode.location(target.redirect_uri, [*parameters, ("iss", services.settings.issuer)])
-    )
+    delivery = mode.deliver(target.redirect_uri, [*parameters, ("iss", services.settings.issuer)])
+    return Answer(target=target, delivery=delivery)
 
 
-async def _complete(pending: Pending, issue: Issue, browser: Browser, services: Services) -> str | None:
-    """Grant and code in one transition. None when something moved meanwhile."""
+async def _complete(
+    pending: Pending, issue: Issue, browser: Browser, services: Services
+) -> list[tuple[str, str]] | None:
+    """The parameters of the answer. None when something moved meanwhile."""
+    assert pending.signed_in is not None
     await _forget_other_answer(pending, issue.asked, services)
-    text, code, grant = _new_code(pending, issue.scope, services)
-    event = CodeIssued(
-        at=code.issued_at,
-        correlation_id=browser.correlation_id,
-        client_id=grant.client_id,
-        user_id=grant.user_id,
-        ip=browser.address,
-        grant_id=grant.grant_id,
-        scope=str(issue.scope),
+    finished = Finished(
+        request=pending.request, person=pending.signed_in, scope=issue.scope, epochs=epochs(pending)
     )
-    outcome = await services.store.codes.issue(
-        code, grant, attempt=new_attempt(services.entropy), events=[event]
-    )
-    if not isinstance(outcome, Done):
-        return None
-    services.events.emit(event)
-    return answer(pending.request.target, [("code", text)], services).location
-
-
-def _new_code(pending: Pending, scope: Scope, services: Services) -> tuple[str, AuthorizationCode, Grant]:
-    request, person, now = pending.request, pending.signed_in, services.clock.now()
-    assert person is not None
-    target, api, lifetimes = request.target, request.api, services.settings.lifetimes
-    expires_at = now + timedelta(seconds=lifetimes.authorization_code_s)
-    grant_ends_at = expires_at + _longest_token(request, services)
-    # The code's digest is kept as long as its grant, so that a replay is known for what it is.
-    text, key = new_handle(services.entropy, "ik_ac_", grant_ends_at)
-    grant = Grant(
-        grant_id=new_grant_id(services.entropy),
-        client_id=target.client.client_id,
-        user_id=person.user.user_id,
-        api=None if api is None else api.identifier,
-        scope=tuple(scope),
-        sid=person.session.sid,
-        auth_time=person.session.auth_time,
-        amr=person.session.amr,
-        acr=person.session.acr,
-        epochs=epochs(pending),
-        created_at=now,
-        expires_at=grant_ends_at,
-    )
-    code = AuthorizationCode(
-        key=key,
-        grant_id=grant.grant_id,
-        client_id=target.client.client_id,
-        redirect_uri=target.redirect_uri_sent,
-        code_challenge=request.code_challenge,
-        nonce=request.nonce,
-        issued_at=now,
-        expires_at=expires_at,
-    )
-    return text, code, grant
-
-
-def _longest_token(request: AuthorizationRequest, services: Services) -> timedelta:
-    lifetimes = services.settings.lifetimes
-    access = timedelta(seconds=lifetimes.userinfo_access_token_s)
-    return max(access if request.api is None else request.api.access_token_lifetime, access)
+    return await complete(finished, browser, services)
 
 
 def epochs(pending: Pending) -> Epochs:

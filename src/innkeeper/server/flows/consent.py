@@ -94,7 +94,7 @@ def _boxes(pending: Pending) -> tuple[str, ...] | None:
 
 async def _load(
     interaction: interactions.Interaction, browser: Browser, services: Services
-) -> Pending | authorize.Redirect:
+) -> Pending | authorize.Answer:
     try:
         return await authorize.load(interaction, browser, services)
     except OAuthError as error:

@@ -1,5 +1,6 @@
 """Tokens from an authorization: what is stored is prepared before the transition, what is signed comes after it."""
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 
 import msgspec
@@ -40,10 +41,19 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     family: RefreshFamily | None
 
 
-def prepare(authorization: Authorization, services: Services, now: datetime) -> Prepared:
-    """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2)."""
+def prepare(
+    authorization: Authorization,
+    services: Services,
+    now: datetime,
+    *,
+    wanted: Container[str] = ("token", "id_token"),
+) -> Prepared:
+    """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2).
+
+    `wanted` is what leaves: at the token endpoint everything, at the authorization endpoint its response type.
+    """
     text, record = None, None
-    if authorization.api is None:
+    if authorization.api is None and "token" in wanted:
         assert authorization.grant_id is not None
         expires_at = now + authorization.access_token_lifetime
         text, key = new_handle(services.entropy, "ik_at_", expires_at)
@@ -51,7 +61,10 @@ def prepare(authorization: Authorization, services: Services, now: datetime) -> 
             key=key, grant_id=authorization.grant_id, scope=tuple(authorization.scope), expires_at=expires_at
         )
     api, client = authorization.api, authorization.client
-    has_id_token = authorization.user is not None and "openid" in authorization.scope
+    has_id_token = authorization.user is not None and "openid" in authorization.scope and "id_token" in wanted
+    access_signer = None
+    if api is not None and "token" in wanted:
+        access_signer = services.keys.signer(api.signing_alg, access_token.TYP, now)
     refresh_text, family = None, None
     if authorization.begins_family:
         refresh_text, family = new_family(authorization, services, now)
@@ -59,7 +72,7 @@ def prepare(authorization: Authorization, services: Services, now: datetime) -> 
     return Prepared(
         authorization=authorization,
         now=now,
-        access_signer=None if api is None else services.keys.signer(api.signing_alg, access_token.TYP, now),
+        access_signer=access_signer,
         id_signer=services.keys.signer(id_alg, id_token.TYP, now) if has_id_token else None,
         opaque_text=text,
         opaque=record,
@@ -82,6 +95,26 @@ def finish(prepared: Prepared, services: Services, refresh_token: str | None = N
     )
 
 
+def front_channel(prepared: Prepared, services: Services, code: str | None) -> list[tuple[str, str]]:
+    """What leaves the authorization endpoint beside `code` (OIDC Core §3.2.2.5, §3.3.2.5)."""
+    authorization, issuer = prepared.authorization, services.settings.issuer
+    parameters: list[tuple[str, str]] = []
+    token = prepared.opaque_text
+    if prepared.access_signer is not None:
+        token = _signed_access_token(prepared, services)
+    if token is not None:
+        seconds = int(authorization.access_token_lifetime.total_seconds())
+        parameters = [
+            ("access_token", token),
+            ("token_type", "Bearer"),
+            ("expires_in", str(seconds)),
+            ("scope", str(authorization.scope)),
+        ]
+    if prepared.id_signer is not None:
+        parameters.append(("id_token", _signed_id_token(prepared, services, issuer, token, code)))
+    return parameters
+
+
 def _signed_access_token(prepared: Prepared, services: Services) -> str:
     assert prepared.access_signer is not None
     random = base64url.encode(services.entropy.random(16))
@@ -98,7 +131,9 @@ def _signed_access_token(prepared: Prepared, services: Services) -> str:
     )
 
 
-def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token: str) -> str:
+def _signed_id_token(
+    prepared: Prepared, services: Services, issuer: str, token: str | None, code: str | None = None
+) -> str:
     assert prepared.id_signer is not None
     lifetime = timedelta(seconds=services.settings.lifetimes.id_token_s)
     return prepared.id_signer.sign(
@@ -107,6 +142,7 @@ def _signed_id_token(prepared: Prepared, services: Services, issuer: str, token:
             subject=_subject(prepared.authorization, services),
             issuer=issuer,
             access_token=token,
+            code=code,
             lifetime=lifetime,
             now=prepared.now,
         )

@@ -59,7 +59,7 @@ async def view(
     return SignInView(target=target, interaction=interaction, username=hint[:254])
 
 
-async def cancel(handle: str, browser: Browser, services: Services) -> authorize.Redirect:
+async def cancel(handle: str, browser: Browser, services: Services) -> authorize.Answer:
     """Back to the app with `access_denied` (R-LG9)."""
     interaction = interactions.unseal(handle, browser.binding, services)
     target = await authorize.find_target(interaction.request(), services)

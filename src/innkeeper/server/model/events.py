@@ -59,11 +59,12 @@ class ConsentRevoked(Event, frozen=True, kw_only=True):
 
 
 class CodeIssued(Event, frozen=True, kw_only=True):
-    """An authorization was completed."""
+    """An authorization was completed. What `response_type` names besides the code left by the browser too."""
 
     type: ClassVar[str] = "code.issued"
     grant_id: str = ""
     scope: str = ""
+    response_type: str = "code"
 
 
 class CodeRedeemed(Event, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ class RefreshAhead(Event, frozen=True, kw_only=True):
 
 
 class GrantOpened(Event, frozen=True, kw_only=True):
-    """An authorization was completed at the token endpoint, without a code, and became tokens."""
+    """An authorization was completed without a code and became tokens, at either endpoint."""
 
     type: ClassVar[str] = "grant.opened"
     grant_id: str = ""

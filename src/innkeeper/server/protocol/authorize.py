@@ -24,13 +24,12 @@ from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.protocol import effective_scope, response_modes
+from innkeeper.server.protocol import effective_scope, response_types
 from innkeeper.server.protocol.directories import directory_named
-from innkeeper.server.protocol.target import Target
+from innkeeper.server.protocol.target import Target, why_not
 
 MAX_NONCE_LENGTH: Final = 1024
 MAX_AGE_LIMIT_S: Final = 10 * 365 * 86_400
-RESPONSE_TYPES: Final = ("code",)
 PROMPTS: Final = ("none", "login", "consent")
 MAY_REPEAT: Final = frozenset({"resource"})
 
@@ -55,9 +54,19 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """What checks look at."""
 
     parameters: Parameters
-    client: Client
+    target: Target
     registry: RegistrySnapshot
     settings: Settings
+
+    @property
+    def client(self) -> Client:
+        """Who asks."""
+        return self.target.client
+
+    @property
+    def response_type(self) -> ResponseType:
+        """What is asked for. Raises `InvalidRequest`, `UnsupportedResponseType`."""
+        return ResponseType.parse(self.parameters.require("response_type"))
 
     @property
     def api(self) -> Api | None:
@@ -82,23 +91,29 @@ def no_request_object(draft: Draft) -> None:
 
 
 def response_type(draft: Draft) -> None:
-    """Known, supported, and allowed to this client."""
-    wanted = ResponseType.parse(draft.parameters.require("response_type"))
-    if str(wanted) not in RESPONSE_TYPES:
+    """Known, switched on, and allowed to this client (R-AP3, R-IM4, R-HY1)."""
+    wanted = draft.response_type
+    if str(wanted) not in response_types.offered(draft.settings.legacy):
         raise UnsupportedResponseType(f"The response type {wanted} is not supported.")
-    if str(wanted) not in draft.client.response_types:
+    is_refused = response_types.is_front_channel(wanted) and not draft.client.is_first_party
+    if is_refused or str(wanted) not in draft.client.response_types:
         raise UnauthorizedClient(f"This app may not use the response type {wanted}.")
 
 
 def response_mode(draft: Draft) -> None:
-    """One that exists."""
-    wanted = draft.parameters.get("response_mode")
-    if wanted is not None and response_modes.named(wanted) is None:
-        raise InvalidRequest("This response_mode is not supported.")
+    """One that exists, may carry what is asked for, and reaches this redirect URI (R-AZ11)."""
+    reason = why_not(draft.parameters, draft.target.redirect_uri, draft.client)
+    if reason is not None:
+        raise InvalidRequest(reason)
 
 
 def code_challenge(draft: Draft) -> None:
-    """S256 and nothing else; required unless this confidential client is exempt (RFC 7636 §4.3, RFC 9700 §2.1.1)."""
+    """S256 and nothing else; required unless this confidential client is exempt (RFC 7636 §4.3, RFC 9700 §2.1.1).
+
+    Without a code there is nothing to bind.
+    """
+    if "code" not in draft.response_type:
+        return
     challenge = draft.parameters.get("code_challenge")
     method = draft.parameters.get("code_challenge_method")
     if challenge is not None:
@@ -111,7 +126,9 @@ def code_challenge(draft: Draft) -> None:
 
 def scope(draft: Draft) -> None:
     """Well-formed (RFC 6749 §3.3). Unknown words are dropped later, as OIDC asks."""
-    Scope.parse(draft.parameters.get("scope"))
+    asked = Scope.parse(draft.parameters.get("scope"))
+    if "id_token" in draft.response_type and "openid" not in asked:
+        raise InvalidRequest("A response type with id_token needs the scope openid.")
 
 
 def api(draft: Draft) -> None:
@@ -122,8 +139,15 @@ def api(draft: Draft) -> None:
 
 
 def nonce(draft: Draft) -> None:
-    """Bounded, since it is stored with the code and copied into the ID token."""
-    if len(draft.parameters.get("nonce") or "") > MAX_NONCE_LENGTH:
+    """Bounded, since it is stored with the code and copied into the ID token.
+
+    Required where an ID token leaves by the browser: nothing else tells its app that it is not a replay
+    (OIDC Core §3.2.2.1, §3.3.2.11).
+    """
+    given = draft.parameters.get("nonce")
+    if given is None and "id_token" in draft.response_type:
+        raise InvalidRequest("nonce is missing: a response type with id_token needs one.")
+    if len(given or "") > MAX_NONCE_LENGTH:
         raise InvalidRequest(f"nonce is longer than {MAX_NONCE_LENGTH} characters.")
 
 
@@ -169,13 +193,13 @@ def validate(
     parameters: Parameters, target: Target, registry: RegistrySnapshot, settings: Settings
 ) -> AuthorizationRequest:
     """Runs every check in order, then builds the request. Raises `OAuthError`."""
-    draft = Draft(parameters=parameters, client=target.client, registry=registry, settings=settings)
+    draft = Draft(parameters=parameters, target=target, registry=registry, settings=settings)
     for check in CHECKS:
         check(draft)
     wanted_api = draft.api
     age = parameters.get("max_age")
     asked = parameters.get("scope")
-    answer = ResponseType.parse(parameters.require("response_type"))
+    answer = draft.response_type
     wanted = effective_scope.requested(None if asked is None else Scope.parse(asked), wanted_api)
     if "code" not in answer:  # ignored where no code could become a refresh token (OIDC Core §11)
         wanted = wanted - Scope((effective_scope.OFFLINE_ACCESS,))

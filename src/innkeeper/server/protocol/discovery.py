@@ -6,8 +6,9 @@ from typing import Final
 from innkeeper.jose.jwk import SIGNING_ALGORITHMS
 from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
-from innkeeper.server.protocol import client_assertion
-from innkeeper.server.protocol.authorize import PROMPTS, RESPONSE_TYPES
+from innkeeper.server.config import LegacyFlows
+from innkeeper.server.protocol import client_assertion, response_types
+from innkeeper.server.protocol.authorize import PROMPTS
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
 from innkeeper.server.protocol.grants.base import GrantType
@@ -15,11 +16,15 @@ from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import subject, user_claims
 
 ASSERTION_ALGORITHMS: Final = (*client_assertion.KEY_ALGORITHMS, *client_assertion.SECRET_ALGORITHMS)
-TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash")
+TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash", "c_hash")
+NO_LEGACY: Final = LegacyFlows()
 
 
 def metadata(
-    issuer: str, grants: Sequence[GrantType], ui_locales: Sequence[str]
+    issuer: str,
+    grants: Sequence[GrantType],
+    ui_locales: Sequence[str],
+    legacy: LegacyFlows = NO_LEGACY,
 ) -> AuthorizationServerMetadata:
     """For this issuer; the endpoints are below it whatever host a request came by."""
     base = issuer.removesuffix("/")
@@ -35,9 +40,12 @@ def metadata(
         revocation_endpoint_auth_methods_supported=auth_methods,
         revocation_endpoint_auth_signing_alg_values_supported=ASSERTION_ALGORITHMS,
         scopes_supported=(*OIDC_SCOPES, OFFLINE_ACCESS) if has_refresh else OIDC_SCOPES,
-        response_types_supported=RESPONSE_TYPES,
+        response_types_supported=response_types.offered(legacy),
         response_modes_supported=tuple(mode.name for mode in RESPONSE_MODES),
-        grant_types_supported=tuple(grant.name for grant in grants),
+        grant_types_supported=(
+            *(grant.name for grant in grants),
+            *((response_types.IMPLICIT,) if legacy.implicit else ()),
+        ),
         subject_types_supported=subject.SUBJECT_TYPES,
         id_token_signing_alg_values_supported=SIGNING_ALGORITHMS,
         userinfo_signing_alg_values_supported=SIGNING_ALGORITHMS,

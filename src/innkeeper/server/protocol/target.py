@@ -12,7 +12,7 @@ from innkeeper.oauth import redirect_uri
 from innkeeper.oauth.errors import UntrustedRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
-from innkeeper.server.protocol import response_modes
+from innkeeper.server.protocol import response_modes, response_types
 
 MAX_PARAMETERS_BYTES: Final = 6 * 1024
 TOO_LARGE: Final = "request_too_large"
@@ -26,6 +26,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     redirect_uri_sent: str | None
     response_mode: str
     state: str | None
+    ui_locales: str | None = None
+    """For the page that carries the answer, where the mode needs one."""
 
 
 def client_id_of(parameters: Parameters) -> str:
@@ -52,13 +54,15 @@ def locate(parameters: Parameters, client: Client | None) -> Target:
         )
     _check_size(parameters)
     sent = _redirect_uri_sent(parameters, client)
+    uri = client.redirect_uris[0] if sent is None else sent
     return Target(
         client=client,
-        redirect_uri=client.redirect_uris[0] if sent is None else sent,
+        redirect_uri=uri,
         redirect_uri_sent=sent,
-        response_mode=_answerable_mode(parameters),
+        response_mode=_answerable_mode(parameters, uri, client),
         # A repeated state cannot be trusted to be the client's own, so none is returned.
         state=None if "state" in parameters.repeated else parameters.get("state"),
+        ui_locales=parameters.get("ui_locales"),
     )
 
 
@@ -104,13 +108,28 @@ def _redirect_uri_sent(parameters: Parameters, client: Client) -> str | None:
     return sent
 
 
-def _answerable_mode(parameters: Parameters) -> str:
+def _answerable_mode(parameters: Parameters, redirect_uri: str, client: Client) -> str:
     """The mode for answers; an impossible one is reported in the response type's default mode."""
-    wanted = parameters.get("response_mode")
-    if (
-        wanted is not None
-        and "response_mode" not in parameters.repeated
-        and response_modes.named(wanted) is not None
-    ):
-        return wanted
-    return "query"
+    is_repeated = parameters.repeated & {"response_mode", "response_type"}
+    if is_repeated or why_not(parameters, redirect_uri, client) is not None:
+        return response_types.default_mode(_response_type(parameters))
+    return mode_of(parameters)
+
+
+def mode_of(parameters: Parameters) -> str:
+    """The one that is asked for, or the default of the response type (Multiple Response Types §2.1)."""
+    return parameters.get("response_mode") or response_types.default_mode(_response_type(parameters))
+
+
+def why_not(parameters: Parameters, redirect_uri: str, client: Client) -> str | None:
+    """Why the response mode cannot be used for this request: a sentence for the client's developer."""
+    mode = response_modes.named(mode_of(parameters))
+    if mode is None:
+        return "This response_mode is not supported."
+    if response_types.carries_tokens(_response_type(parameters)) and not mode.may_carry_tokens:
+        return f"Tokens never travel by response_mode={mode.name}: use fragment or form_post."
+    return mode.refusal(redirect_uri, client, parameters.get("state"))
+
+
+def _response_type(parameters: Parameters) -> str | None:
+    return None if "response_type" in parameters.repeated else parameters.get("response_type")

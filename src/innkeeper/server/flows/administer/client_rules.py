@@ -11,10 +11,11 @@ from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier
-from innkeeper.server.protocol.authorize import RESPONSE_TYPES
+from innkeeper.server.protocol import response_types
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.tokens import subject
 
+IMPLICIT: Final = response_types.IMPLICIT
 Grants = Sequence[GrantType]
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
 MAX_OVERLAP: Final = timedelta(seconds=60)
@@ -67,10 +68,9 @@ def origins(client_type: ClientType, redirect_uris: tuple[str, ...]) -> tuple[st
 
 
 def with_response_types(client: Client) -> Client:
-    """They follow from the grant type."""
-    return with_changes(
-        client, response_types=RESPONSE_TYPES if "authorization_code" in client.grant_types else ()
-    )
+    """They follow from the grant types."""
+    found = response_types.of_client(client.grant_types, is_first_party=client.is_first_party)
+    return with_changes(client, response_types=found)
 
 
 def check_api_grant(grant: ApiGrant, apis: Mapping[ApiIdentifier, Api]) -> None:
@@ -139,14 +139,18 @@ def _check_fetched(uri: str, *, is_dev: bool) -> None:
 
 
 def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
-    grant = next((grant for grant in grants if grant.name == name), None)
-    if grant is None:
-        raise Refused(
-            f"There is no grant type {name!r}. There are: {', '.join(grant.name for grant in grants)}."
-        )
-    if client.type not in grant.client_types:
-        fitting = ", ".join(grant.name for grant in grants if client.type in grant.client_types)
+    # `implicit` is no member of the registry: it is used at the authorization endpoint alone.
+    may_have = {grant.name: grant.client_types for grant in grants}
+    may_have[IMPLICIT] = response_types.IMPLICIT_CLIENT_TYPES
+    if name not in may_have:
+        raise Refused(f"There is no grant type {name!r}. There are: {', '.join(may_have)}.")
+    if client.type not in may_have[name]:
+        fitting = ", ".join(grant for grant, types in may_have.items() if client.type in types)
         raise Refused(f"{name} is not for {client.type} apps; these can have: {fitting}.")
+    if name == IMPLICIT and not client.is_first_party:
+        raise Refused(
+            "A third-party app gets no tokens through the browser's address bar: authorization_code does all it needs."
+        )
 
 
 def _check_refresh(client: Client, apis: Mapping[ApiIdentifier, Api]) -> None:
@@ -207,7 +211,7 @@ def _check_passwords(client: Client) -> None:
 
 
 def _check_redirect_uris(client: Client) -> None:
-    needed = "authorization_code" in client.grant_types
+    needed = not {"authorization_code", IMPLICIT}.isdisjoint(client.grant_types)
     if needed and not client.redirect_uris:
         raise Refused("This app signs people in, so it needs an address to come back to: --callback URL.")
     if client.redirect_uris and not needed:

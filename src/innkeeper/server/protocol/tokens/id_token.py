@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from innkeeper.jose.hashes import at_hash
 from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.client import Client
 from innkeeper.server.protocol.tokens import user_claims
 
 TYP: Final = "JWT"
@@ -16,10 +17,11 @@ def claims(
     subject: str,
     issuer: str,
     access_token: str | None,
+    code: str | None = None,
     lifetime: timedelta,
     now: datetime,
 ) -> dict[str, Any]:
-    """The claims of the granted scopes are in it too, as Auth0's and Google's clients expect (§2 allows any claim)."""
+    """What leaves with it is bound to it: `at_hash`, and `c_hash` for a code of the authorization endpoint."""
     user, authentication, client = authorization.user, authorization.authentication, authorization.client
     assert user is not None and authentication is not None
     issued_at = int(now.timestamp())
@@ -41,6 +43,19 @@ def claims(
         claim_set["nonce"] = authorization.nonce
     if access_token is not None:
         claim_set["at_hash"] = at_hash(access_token, client.id_token_signed_response_alg)
-    if client.id_token_profile:
+    if code is not None:
+        claim_set["c_hash"] = at_hash(code, client.id_token_signed_response_alg)
+    if _tells_who(client, access_token, code):
         claim_set |= user_claims.of(user, authorization.scope)
     return claim_set
+
+
+def _tells_who(client: Client, access_token: str | None, code: str | None) -> bool:
+    """Whether the claims of the granted scopes are in it, as Auth0's and Google's clients expect (§2 allows any claim).
+
+    Beside a code it passes through the browser, and the one that the code brings has them (§3.3.3.6: fewer, for
+    privacy). With nothing beside it there is no other way to get them (§5.4).
+    """
+    if code is not None:
+        return False
+    return access_token is None or client.id_token_profile

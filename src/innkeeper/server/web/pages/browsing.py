@@ -7,6 +7,8 @@ from innkeeper.server.flows.browser import Browser
 from innkeeper.server.flows.services import Services
 from innkeeper.server.web import cookies
 from innkeeper.server.web.http import Request, Response
+from innkeeper.server.web.pages import answers
+from innkeeper.server.web.redirects import see_other
 
 BINDING_BYTES = 16
 PATH_OF_PAGE = {"sign-in": "/sign-in", "consent": "/consent"}
@@ -24,18 +26,11 @@ def browser_of(request: Request, services: Services) -> Browser:
     )
 
 
-def see_other(location: str) -> Response:
-    """303, never 307: the credentials that were posted here go nowhere else (RFC 9700 §4.12)."""
-    return Response(
-        status=303, headers=((b"location", location.encode("ascii")), (b"cache-control", b"no-store"))
-    )
-
-
-def follow(outcome: flow.Outcome, browser: Browser, services: Services) -> Response:
+def follow(outcome: flow.Outcome, browser: Browser, request: Request, services: Services) -> Response:
     """To the client, or to the page that is needed, its interaction sealed for this browser."""
     match outcome:
-        case flow.Redirect(location=location):
-            return see_other(location)
+        case flow.Answer():
+            return answers.deliver(outcome, request, services)
         case flow.Show(page=page, interaction=interaction):
             binding = browser.binding
             # Set if absent and never replaced: another tab's sign-in is bound to the one that is there.

@@ -32,7 +32,7 @@ async def show(request: Request, services: Services) -> Response:
     browser = browser_of(request, services)
     pending = await flow.view(handle, browser, services)
     if not isinstance(pending, Pending):
-        return follow(pending, browser, services)
+        return follow(pending, browser, request, services)
     return _page(pending, browser, request, services)
 
 
@@ -45,12 +45,12 @@ async def submit(request: Request, services: Services) -> Response:
     action = fields.get("action")
     if action == "allow":
         ticked = [value for name, value in fields.pairs if name == "scope"]
-        return follow(await flow.allow(handle, ticked, browser, services), browser, services)
+        return follow(await flow.allow(handle, ticked, browser, services), browser, request, services)
     if action == "deny":
-        return follow(await flow.deny(handle, browser, services), browser, services)
+        return follow(await flow.deny(handle, browser, services), browser, request, services)
     pending = await flow.view(handle, browser, services)
     if not isinstance(pending, Pending):
-        return follow(pending, browser, services)
+        return follow(pending, browser, request, services)
     return _page(pending, browser, request, services)
 
 

@@ -65,6 +65,22 @@ class ErrorPage(Screen, frozen=True, kw_only=True):
     restart_url: str | None = None
 
 
+class FormPostPage(Screen, frozen=True, kw_only=True):
+    """An authorization response on its way to the app's server; a script presses the button."""
+
+    app_name: str
+    action: str
+    fields: tuple[tuple[str, str], ...]
+
+
+class WebMessagePage(Screen, frozen=True, kw_only=True):
+    """An authorization response for the window that asked, if it shows `origin`."""
+
+    app_name: str
+    origin: str
+    fields: tuple[tuple[str, str], ...]
+
+
 class SetupPage(Screen, frozen=True, kw_only=True):
     """The first administrator's form, reached by the one-time link."""
 

@@ -31,7 +31,7 @@ async def show(request: Request, services: Services) -> Response:
     switch = query.get("switch") is not None
     shown = await flow.view(handle, browser, services, switch_account=switch)
     if not isinstance(shown, flow.SignInView):
-        return follow(shown, browser, services)
+        return follow(shown, browser, request, services)
     return _page(shown, browser, request, services)
 
 
@@ -42,14 +42,14 @@ async def submit(request: Request, services: Services) -> Response:
     fields = forms.fields_of(request, services, name=FORM, browser=browser.binding, bound_by="interaction")
     handle = fields.get("interaction") or ""
     if fields.get("action") == "cancel":
-        return follow(await flow.cancel(handle, browser, services), browser, services)
+        return follow(await flow.cancel(handle, browser, services), browser, request, services)
     result = await flow.submit(
         handle, fields.get("username") or "", fields.get("password") or "", browser, services
     )
     if isinstance(result, flow.SignInView):
         return _page(result, browser, request, services)
     name = cookies.session_cookie_name(services.settings)
-    signed_in = follow(result.outcome, browser, services)
+    signed_in = follow(result.outcome, browser, request, services)
     return signed_in.with_headers(cookies.set_cookie(name, result.session_cookie))
 
 

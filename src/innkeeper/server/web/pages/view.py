@@ -12,16 +12,18 @@ from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from innkeeper.server.web.pages import plain_text
+from innkeeper.server.web.pages import plain_text, scripts
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
     ErrorPage,
+    FormPostPage,
     HomePage,
     NoticePage,
     Screen,
     SetupPage,
     SignInPage,
+    WebMessagePage,
 )
 from innkeeper.server.web.pages.wording import marked
 
@@ -36,6 +38,8 @@ _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     ConsentPage: "consent.html",
     ErrorPage: "error.html",
+    FormPostPage: "form_post.html",
+    WebMessagePage: "web_message.html",
     SetupPage: "setup.html",
     NoticePage: "notice.html",
     HomePage: "home.html",
@@ -82,6 +86,7 @@ def _translations(locale: str) -> NullTranslations:
 @cache
 def _environment(locale: str) -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(_WEB / "templates"),
@@ -110,6 +115,8 @@ def _environment(locale: str) -> Environment:
         locale=locale,
         direction=direction(locale),
         static_url=static_url,
+        # Constants of ours. What a request says never comes near them.
+        scripts={"form_post": Markup(scripts.FORM_POST), "web_message": Markup(scripts.WEB_MESSAGE)},  # noqa: S704
         describe_oidc_scope=lambda scope: describe_oidc_scope(scope, translations.gettext),
     )
     return environment

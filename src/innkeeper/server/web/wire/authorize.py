@@ -8,8 +8,9 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.protocol.target import too_large
 from innkeeper.server.web.bodies import form, from_link, undecodable
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.pages.browsing import browser_of, follow, see_other
+from innkeeper.server.web.pages.browsing import browser_of, follow
 from innkeeper.server.web.pages.failures import page_on_failure
+from innkeeper.server.web.redirects import see_other
 from innkeeper.server.web.request_head import MAX_TARGET_BYTES
 
 
@@ -18,7 +19,7 @@ async def authorize(request: Request, services: Services) -> Response:
     """By GET: the road of every sign-in begins here."""
     parameters = from_link(request.query)
     browser = browser_of(request, services)
-    return follow(await flow.begin(parameters, browser, services), browser, services)
+    return follow(await flow.begin(parameters, browser, services), browser, request, services)
 
 
 @page_on_failure

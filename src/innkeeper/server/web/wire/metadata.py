@@ -15,7 +15,9 @@ MAX_AGE_S: Final = 300
 
 async def document(request: Request, services: Services) -> Response:
     """/.well-known/openid-configuration and /.well-known/oauth-authorization-server."""
-    metadata = discovery.metadata(services.settings.issuer, services.grants, LOCALES)
+    metadata = discovery.metadata(
+        services.settings.issuer, services.grants, LOCALES, services.settings.legacy
+    )
     return public_document(metadata.to_json(), max_age_s=MAX_AGE_S)
 
 
