@@ -24,7 +24,7 @@ MOST_PAGES = 12
 YES = (
     "login-submit",
     "account-continue",
-    "device-submit",
+    "device-continue",
     "device-confirm",
     "consent-allow",
     "logout-confirm",
@@ -133,7 +133,7 @@ def filled_in(page: Page, button: str, asked: argparse.Namespace) -> list[tuple[
     own: dict[str, str] = {}
     if button == "login-submit":
         own = {"username": asked.person, "password": password_of(asked.person, asked.data)}
-    elif button == "device-submit":
+    elif button == "device-continue":
         own = {"user_code": asked.code}
     kept = [
         (name, value)

@@ -19,7 +19,16 @@ from tests.docs import commands
 from tests.docs.pages import ROOT, Block, blocks_of
 from tests.e2e.programs import Running, a_dev_server, environment, innkeeper
 
-WALKS = ("README.md", "docs/apps.md", "docs/apis.md", "docs/tokens.md", "docs/errors.md", "docs/flows.md")
+WALKS = (
+    "README.md",
+    "docs/apps.md",
+    "docs/apis.md",
+    "docs/tokens.md",
+    "docs/errors.md",
+    "docs/devices.md",
+    "docs/flows.md",
+    "docs/sign-in.md",
+)
 # What the page itself starts its issuer with.
 STARTED_WITH = {"docs/flows.md": ("--port", "0", "--legacy")}
 # These wait for Ctrl-C or fetch packages; tests/e2e starts the same things.

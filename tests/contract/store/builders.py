@@ -34,7 +34,7 @@ from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.memory import MemoryStore
-from innkeeper.server.storage.outcomes import Done, Gone, Redeemed, Replayed, Stale
+from innkeeper.server.storage.outcomes import Done, Gone, GrantStanding, Redeemed, Replayed, Stale
 from innkeeper.server.storage.sqlite import SqliteStore
 
 AnyStore = MemoryStore | SqliteStore
@@ -235,5 +235,42 @@ class World:
 
 
 def a_token(grant: Grant, **values: Any) -> OpaqueAccessToken:
-    defaults: dict[str, Any] = {"key": a_key(), "scope": grant.scope, "expires_at": NOW + HOUR}
-    return OpaqueAccessToken(grant_id=grant.grant_id, **{**defaults, **values})
+    defaults: dict[str, Any] = {
+        "key": a_key(),
+        "grant_id": grant.grant_id,
+        "client_id": grant.client_id,
+        "client_epoch": grant.epochs.client_epoch,
+        "api": grant.api,
+        "subject": grant.user_id,
+        "scope": grant.scope,
+        "issued_at": NOW,
+        "expires_at": NOW + HOUR,
+    }
+    return OpaqueAccessToken(**{**defaults, **values})
+
+
+async def opaque(world: World, token: OpaqueAccessToken) -> GrantStanding | None:
+    """What a person's token stands on; None when there is no such row."""
+    found = await world.store.access_tokens.opaque_standing(token.key)
+    if found is None:
+        return None
+    assert found.token == token
+    assert isinstance(found.standing, GrantStanding)
+    return found.standing
+
+
+def a_machine_token(client_id: str = "app", **values: Any) -> OpaqueAccessToken:
+    """Of a client that acts for itself."""
+    defaults: dict[str, Any] = {
+        "key": a_key(),
+        "grant_id": None,
+        "client_id": ClientId(client_id),
+        "client_epoch": 1,
+        "api": TIMESHEETS,
+        "subject": client_id,
+        "scope": ("batch:upload",),
+        "issued_at": NOW,
+        "expires_at": NOW + HOUR,
+        "claims": {"permissions": ["batch:upload"]},
+    }
+    return OpaqueAccessToken(**{**defaults, **values})

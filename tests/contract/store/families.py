@@ -170,10 +170,10 @@ async def a_denied_token_is_told(world: World) -> None:
     token = a_token(grant)
     assert await world.redeem(code, access_token=token) == Redeemed()
     for key in (token.key, a_key()):
-        assert await world.store.grants.deny(key, expires_at=token.expires_at, events=()) == Done()
+        assert await world.store.access_tokens.deny(key, expires_at=token.expires_at, events=()) == Done()
         standing = await world.store.grants.standing(grant.grant_id, key)
         assert standing is not None and standing.is_denied
-    found = await world.store.grants.opaque_standing(token.key)
+    found = await world.store.access_tokens.opaque_standing(token.key)
     assert found is not None and found.standing.is_denied
     other = await world.store.grants.standing(grant.grant_id, a_key())
     assert other is not None and not other.is_denied

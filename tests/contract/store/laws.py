@@ -32,6 +32,7 @@ from tests.contract.store.builders import (
     a_token,
     a_user,
     an_attempt,
+    opaque,
 )
 
 CHUNK = 400
@@ -78,9 +79,9 @@ async def a_replay_revokes_the_grant(world: World) -> None:
     token = a_token(grant)
     assert await world.redeem(code, access_token=token) == Redeemed()
     assert await world.redeem(code) == Replayed()
-    found = await world.store.grants.opaque_standing(token.key)
-    assert found is not None
-    assert found.standing.grant.revoked_at == NOW
+    standing = await opaque(world, token)
+    assert standing is not None
+    assert standing.grant.revoked_at == NOW
 
 
 async def an_attempt_that_won_is_told_so_again(world: World) -> None:

@@ -178,7 +178,7 @@ class History:
             *[lambda s: s.codes.burn(code.key, attempt=attempt, now=now, events=EVENTS)] * 2,
             lambda s: s.grants.revoke(grant.grant_id, now=now, events=EVENTS),
             lambda s: s.grants.standing(grant.grant_id),
-            lambda s: s.grants.opaque_standing(token.key if token else HandleKey(b"?")),
+            lambda s: s.access_tokens.opaque_standing(token.key if token else HandleKey(b"?")),
             lambda s: s.consents.allow(
                 grant.user_id,
                 grant.client_id,

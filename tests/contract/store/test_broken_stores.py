@@ -137,8 +137,8 @@ BROKEN_STATEMENTS: dict[str, tuple[ModuleType, str, str, str, Law]] = {
     "a replacement that does not ask for the revision": (
         sqlite_clients,
         "REPLACE",
-        "AND revision = ?6",
-        "AND ?6 IS NOT NULL",
+        "AND revision = ?7",
+        "AND ?7 IS NOT NULL",
         laws.a_raced_client_has_one_change,
     ),
     "a link that does not ask whether it was used": (

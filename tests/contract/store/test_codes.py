@@ -30,6 +30,7 @@ from tests.contract.store.builders import (
     a_key,
     a_token,
     an_attempt,
+    opaque,
 )
 
 
@@ -184,14 +185,10 @@ async def test_the_opaque_token_is_stored_by_the_redemption_that_wins(world: Wor
     won, lost = a_token(grant), a_token(grant)
     assert await world.redeem(code, access_token=won) == Redeemed()
     assert await world.redeem(code, access_token=lost) == Replayed()
-    found = await world.store.grants.opaque_standing(won.key)
-    assert found is not None
-    assert (found.scope, found.expires_at, found.standing.grant.grant_id) == (
-        won.scope,
-        won.expires_at,
-        grant.grant_id,
-    )
-    assert await world.store.grants.opaque_standing(lost.key) is None
+    standing = await opaque(world, won)
+    assert standing is not None
+    assert standing.grant.grant_id == grant.grant_id
+    assert await world.store.access_tokens.opaque_standing(lost.key) is None
 
 
 async def test_a_standing_tells_todays_epochs(world: World) -> None:
@@ -231,7 +228,7 @@ async def test_revoking_a_grant_twice_keeps_the_first_instant_and_one_audit_row(
 async def test_an_unknown_grant_is_missing(store: AnyStore) -> None:
     assert await store.grants.revoke(GrantId("nobody"), now=NOW, events=()) == Missing()
     assert await store.grants.standing(GrantId("nobody")) is None
-    assert await store.grants.opaque_standing(a_key()) is None
+    assert await store.access_tokens.opaque_standing(a_key()) is None
 
 
 async def test_a_grant_without_an_api_stands_on_the_consent_for_the_oidc_scopes(world: World) -> None:

@@ -50,8 +50,8 @@ async def test_everything_that_is_over_goes_and_the_rest_stays(world: World) -> 
     await store.throttles.attempt([short, long], now=NOW)
     assert await store.purge(now=LATER, limit=1000) == 6
     assert await store.purge(now=LATER, limit=1000) == 0
-    assert await store.grants.opaque_standing(token.key) is None
-    assert await store.grants.opaque_standing(kept_token.key) is not None
+    assert await store.access_tokens.opaque_standing(token.key) is None
+    assert await store.access_tokens.opaque_standing(kept_token.key) is not None
     assert await store.sessions.get(session.key) is None
     assert await store.sessions.get(kept_session.key) is not None
     assert await store.links.get(link.key) is None

@@ -13,11 +13,11 @@ from innkeeper.server.model.events import AccessTokenDenied
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Done, Gone, Overlapped, Redeemed, Replayed, Reused, Rotated
-from innkeeper.server.storage.sqlite import grants as sqlite_grants
+from innkeeper.server.storage.sqlite import access_tokens as sqlite_access_tokens
 from innkeeper.server.storage.sqlite import open_store
 from innkeeper.server.storage.sqlite import refresh_families as sqlite_families
 from tests.contract.store import families
-from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_key, a_token, an_attempt
+from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_key, a_token, an_attempt, opaque
 from tests.contract.store.families import ABSOLUTE, OVERLAP, a_family, begun, rotate, row
 from tests.contract.store.rivals import Rivals
 
@@ -109,7 +109,8 @@ async def test_the_contract_catches_a_reuse_that_ends_nothing(
 async def test_the_contract_catches_a_store_that_forgets_what_was_denied(
     monkeypatch: pytest.MonkeyPatch, database: Path
 ) -> None:
-    monkeypatch.setattr(sqlite_grants, "DENY", sqlite_grants.DENY.replace("VALUES (?1,", "VALUES (x'00',"))
+    broken = sqlite_access_tokens.DENY.replace("VALUES (?1,", "VALUES (x'00',")
+    monkeypatch.setattr(sqlite_access_tokens, "DENY", broken)
     await the_law_is_broken(families.a_denied_token_is_told, database)
 
 
@@ -221,9 +222,9 @@ async def test_access_tokens_of_rotation_and_overlap_are_stored_and_die_together
     assert await rotate(world, family, access_token=tokens[0]) == Rotated(generation=1)
     assert await rotate(world, family, access_token=tokens[1]) == Overlapped(generation=1)
     assert await rotate(world, family, access_token=tokens[2], now=NOW + OVERLAP) == Reused()
-    standings = [await world.store.grants.opaque_standing(token.key) for token in tokens]
+    standings = [await opaque(world, token) for token in tokens]
     assert [standing is not None for standing in standings] == [True, True, False]
-    assert all(s.standing.grant.revoked_at is not None for s in standings if s is not None)
+    assert all(s.grant.revoked_at is not None for s in standings if s is not None)
 
 
 async def test_a_grant_lasts_as_long_as_its_family(world: World) -> None:
@@ -279,7 +280,7 @@ async def test_a_denied_token_is_remembered_until_it_would_have_ended(world: Wor
     key = a_key(NOW + HOUR)
     event = AccessTokenDenied(at=NOW)
     for _ in range(2):
-        assert await world.store.grants.deny(key, expires_at=NOW + HOUR, events=(event,)) == Done()
+        assert await world.store.access_tokens.deny(key, expires_at=NOW + HOUR, events=(event,)) == Done()
     assert await world.audit("access_token.denied") == 1
     _, grant = await world.issued()
     await world.store.purge(now=NOW + HOUR, limit=1000)

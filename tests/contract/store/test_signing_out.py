@@ -23,6 +23,7 @@ from tests.contract.store.builders import (
     a_token,
     a_user,
     an_attempt,
+    opaque,
 )
 from tests.contract.store.rivals import Rivals
 
@@ -70,8 +71,8 @@ async def test_an_opaque_token_is_told_the_same(world: World) -> None:
     token = a_token(grant)
     assert await world.redeem(code, access_token=token) == Redeemed()
     for expected in (session.idle_expires_at, None):
-        found = await world.store.grants.opaque_standing(token.key)
-        assert found is not None and found.standing.session_ends_at == expected
+        standing = await opaque(world, token)
+        assert standing is not None and standing.session_ends_at == expected
         await end(world, session)
 
 

@@ -13,6 +13,7 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.protocol import effective_scope
 from innkeeper.server.protocol.discovery import userinfo_endpoint
 from innkeeper.server.protocol.tokens import access_token, id_token
 
@@ -26,6 +27,7 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     scope: str
     id_token: str | None = None
     refresh_token: str | None = None
+    issued_token_type: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     authorization: Authorization
     now: datetime
+    grant_type: str
     access_signer: Signer | None
     id_signer: Signer | None
     opaque_text: str | None
@@ -46,25 +49,23 @@ def prepare(
     services: Services,
     now: datetime,
     *,
+    grant_type: str = "",
     wanted: Container[str] = ("token", "id_token"),
 ) -> Prepared:
     """Without an API the access token is opaque and good for userinfo only (R-AZ9, R-AT2).
 
     `wanted` is what leaves: at the token endpoint everything, at the authorization endpoint its response type.
     """
-    text, record = None, None
-    if authorization.api is None and "token" in wanted:
-        assert authorization.grant_id is not None
-        expires_at = now + authorization.access_token_lifetime
-        text, key = new_handle(services.entropy, "ik_at_", expires_at)
-        record = OpaqueAccessToken(
-            key=key, grant_id=authorization.grant_id, scope=tuple(authorization.scope), expires_at=expires_at
-        )
     api, client = authorization.api, authorization.client
+    # A person's token without a grant could not be ended.
+    assert authorization.user is None or authorization.grant_id is not None
+    text, record, signer = None, None, None
+    if "token" in wanted:
+        if api is None or api.token_format == "opaque":
+            text, record = _new_opaque(authorization, services, now)
+        else:
+            signer = services.keys.signer(api.signing_alg, access_token.typ_of(authorization), now)
     has_id_token = authorization.user is not None and "openid" in authorization.scope and "id_token" in wanted
-    access_signer = None
-    if api is not None and "token" in wanted:
-        access_signer = services.keys.signer(api.signing_alg, access_token.TYP, now)
     refresh_text, family = None, None
     if authorization.begins_family:
         refresh_text, family = new_family(authorization, services, now)
@@ -72,7 +73,8 @@ def prepare(
     return Prepared(
         authorization=authorization,
         now=now,
-        access_signer=access_signer,
+        grant_type=grant_type,
+        access_signer=signer,
         id_signer=services.keys.signer(id_alg, id_token.TYP, now) if has_id_token else None,
         opaque_text=text,
         opaque=record,
@@ -92,6 +94,7 @@ def finish(prepared: Prepared, services: Services, refresh_token: str | None = N
         scope=str(authorization.scope),
         id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),
         refresh_token=refresh_token or prepared.refresh_text,
+        issued_token_type=authorization.issued_token_type,
     )
 
 
@@ -117,18 +120,58 @@ def front_channel(prepared: Prepared, services: Services, code: str | None) -> l
 
 def _signed_access_token(prepared: Prepared, services: Services) -> str:
     assert prepared.access_signer is not None
-    random = base64url.encode(services.entropy.random(16))
-    grant_id = prepared.authorization.grant_id
-    return prepared.access_signer.sign(
-        access_token.claims(
-            prepared.authorization,
-            subject=_subject(prepared.authorization, services),
-            issuer=services.settings.issuer,
-            userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
-            jti=random if grant_id is None else f"{grant_id}.{random}",
-            now=prepared.now,
-        )
+    authorization = prepared.authorization
+    name = base64url.encode(services.entropy.random(16))
+    facts = access_token.Facts(
+        subject=_subject(authorization, services),
+        issuer=services.settings.issuer,
+        userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
+        jti=access_token.jti_of(
+            authorization.grant_id,
+            authorization.client.epoch,
+            name,
+            is_exchanged=authorization.act is not None,
+        ),
+        now=prepared.now,
+        grant_type=prepared.grant_type,
+        permissions=_permissions(authorization, services),
     )
+    return prepared.access_signer.sign(access_token.claims(authorization, facts))
+
+
+def _new_opaque(
+    authorization: Authorization, services: Services, now: datetime
+) -> tuple[str, OpaqueAccessToken]:
+    """The text, and the row that says what a JWT would say."""
+    expires_at = now + authorization.access_token_lifetime
+    text, key = new_handle(services.entropy, "ik_at_", expires_at)
+    api, permissions = authorization.api, _permissions(authorization, services)
+    return text, OpaqueAccessToken(
+        key=key,
+        grant_id=authorization.grant_id,
+        client_id=authorization.client.client_id,
+        client_epoch=authorization.client.epoch,
+        api=None if api is None else api.identifier,
+        subject=_subject(authorization, services),
+        scope=tuple(authorization.scope),
+        issued_at=now,
+        expires_at=expires_at,
+        claims={
+            **authorization.access_token_claims,
+            **({} if permissions is None else {"permissions": permissions}),
+            **({} if authorization.act is None else {"act": authorization.act}),
+        },
+    )
+
+
+def _permissions(authorization: Authorization, services: Services) -> tuple[str, ...] | None:
+    """For APIs that want to know everything the holder may do (R-SC5)."""
+    api = authorization.api
+    if api is None or not api.permissions_claim:
+        return None
+    roles = services.registry.snapshot.roles
+    held = effective_scope.held(authorization.user, client=authorization.client, api=api, roles=roles)
+    return tuple(held)
 
 
 def _signed_id_token(
@@ -151,6 +194,12 @@ def _signed_id_token(
 
 def _subject(authorization: Authorization, services: Services) -> str:
     """The person as this client knows them; a client that acts for itself is its own subject (RFC 9068 §2.2)."""
-    if authorization.user is None:
-        return authorization.client.client_id
-    return services.subjects.of(authorization.user, authorization.client)
+    api, client = authorization.api, authorization.client
+    if authorization.user is not None:
+        return services.subjects.of(authorization.user, client)
+    # Auth0's libraries know a machine by this ending.
+    return (
+        f"{client.client_id}@clients"
+        if api is not None and api.token_profile == "auth0"
+        else client.client_id
+    )

@@ -10,7 +10,6 @@ from innkeeper.server.flows.refresh_tokens import presented
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.events import AccessTokenDenied, GrantRevoked
-from innkeeper.server.model.handle import key_of
 from innkeeper.server.protocol.tokens import refresh_token
 
 
@@ -26,10 +25,8 @@ async def revoke(request: ClientRequest, services: Services) -> None:
     token = request.form.require("token")
     if token.startswith(refresh_token.PREFIX):
         await _revoke_grant(token, client, request, services)
-    elif token.startswith("ik_at_"):
-        await _deny_opaque(token, client, request, services)
     else:
-        await _deny_jwt(token, client, request, services)
+        await _deny(token, client, request, services)
 
 
 async def _revoke_grant(token: str, client: Client, request: ClientRequest, services: Services) -> None:
@@ -43,33 +40,21 @@ async def _revoke_grant(token: str, client: Client, request: ClientRequest, serv
     services.events.emit(event)
 
 
-async def _deny_opaque(token: str, client: Client, request: ClientRequest, services: Services) -> None:
-    key = key_of("ik_at_", token)
-    found = None if key is None else await services.store.grants.opaque_standing(key)
-    if key is None or found is None or found.standing.grant.client_id != client.client_id:
-        return
-    grant = found.standing.grant
-    event = AccessTokenDenied(
-        **_common(client, request, services), user_id=grant.user_id, grant_id=grant.grant_id
-    )
-    await services.store.grants.deny(key, expires_at=found.expires_at, events=[event])
-    services.events.emit(event)
-
-
-async def _deny_jwt(token: str, client: Client, request: ClientRequest, services: Services) -> None:
-    """Only this one. A guard that does not ask honours it until its `exp`."""
-    now = services.clock.now()
+async def _deny(token: str, client: Client, request: ClientRequest, services: Services) -> None:
+    """Only this access token. A JWT is honoured until its `exp` by a guard that does not ask."""
     try:
-        claims = access_tokens.verified(token, services, now)
+        presented = await access_tokens.presented(token, services, services.clock.now())
     except TokenRefused:
         return
-    if claims.client_id != client.client_id:
+    if presented.client_id != client.client_id:
         return
-    user_id = None if claims.sub == client.client_id else claims.sub
-    grant_id = "" if user_id is None else access_tokens.grant_of(claims)
-    event = AccessTokenDenied(**_common(client, request, services), user_id=user_id, grant_id=grant_id)
-    denial = access_tokens.denied_under(claims)
-    await services.store.grants.deny(denial, expires_at=claims.exp, events=[event])
+    grant = presented.grant
+    event = AccessTokenDenied(
+        **_common(client, request, services),
+        user_id=None if grant is None else grant.user_id,
+        grant_id="" if grant is None else grant.grant_id,
+    )
+    await services.store.access_tokens.deny(presented.denial, expires_at=presented.expires_at, events=[event])
     services.events.emit(event)
 
 

@@ -6,19 +6,17 @@ from typing import Any, Final
 import msgspec
 
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.oauth.errors import InsufficientScope, InvalidToken, OAuthError
-from innkeeper.oauth.scope import Scope
+from innkeeper.oauth.errors import InsufficientScope, InvalidToken
 from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
-from innkeeper.server.model.handle import key_of
-from innkeeper.server.protocol.liveness import is_live
 from innkeeper.server.protocol.tokens import user_claims
-from innkeeper.server.storage.outcomes import GrantStanding
 
 TYP: Final = "userinfo+jwt"
 # One text whatever is wrong with the token: its holder needs a new one in every case.
 REFUSED: Final = "The access token is unknown, expired or revoked."
+# A machine's token among them: it has no person to tell about (R-CC5).
+NO_OPENID: Final = "The access token has no scope openid, so it tells nothing about a person."
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,15 +30,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 async def answer(token: str, services: Services) -> Answer:
     """Raises `InvalidToken`, `InsufficientScope`."""
     now = services.clock.now()
-    standing, scope = await _standing(token, services, now)
-    if standing is None or not is_live(standing, now) or standing.user is None:
+    try:
+        presented = await access_tokens.presented(token, services, now)
+    except TokenRefused as refused:
+        raise InvalidToken(REFUSED, detail=refused.reason) from refused
+    if not presented.is_live:
         raise InvalidToken(REFUSED)
-    if "openid" not in scope:
-        raise _no_openid()
-    client = await services.registry.client(standing.grant.client_id)
-    if client is None or not client.is_enabled:
+    if "openid" not in presented.scope:
+        raise InsufficientScope(NO_OPENID)
+    client = await services.registry.client(presented.client_id)
+    if client is None or not client.is_enabled or presented.user is None:
         raise InvalidToken(REFUSED)
-    claims = {"sub": services.subjects.of(standing.user, client), **user_claims.of(standing.user, scope)}
+    user, grant = presented.user, presented.grant
+    claims = {"sub": services.subjects.of(user, client), **user_claims.of(user, presented.scope)}
+    if grant is not None:
+        claims |= user_claims.named(user, grant.claims.userinfo)
     return Answer(client=client, claims=claims, signed=_signed(claims, client, services, now))
 
 
@@ -52,25 +56,3 @@ def _signed(claims: dict[str, Any], client: Client, services: Services, now: dat
     return services.keys.signer(alg, TYP, now).sign(
         {**claims, "iss": services.settings.issuer, "aud": client.client_id, "iat": int(now.timestamp())}
     )
-
-
-async def _standing(token: str, services: Services, now: datetime) -> tuple[GrantStanding | None, Scope]:
-    key = key_of("ik_at_", token)
-    if key is not None:
-        found = await services.store.grants.opaque_standing(key)
-        if found is None or now >= found.expires_at:
-            return None, Scope()
-        return found.standing, Scope(found.scope)
-    try:
-        verified = access_tokens.verified(token, services, now)
-    except TokenRefused as refused:
-        raise InvalidToken(REFUSED, detail=refused.reason) from refused
-    scope = Scope.parse(verified.scope)
-    if "openid" not in scope:  # a machine's token among them: it has no person to tell about (R-CC5)
-        raise _no_openid()
-    grant_id, denial = access_tokens.grant_of(verified), access_tokens.denied_under(verified)
-    return await services.store.grants.standing(grant_id, denial), scope
-
-
-def _no_openid() -> OAuthError:
-    return InsufficientScope("The access token has no scope openid, so it tells nothing about a person.")

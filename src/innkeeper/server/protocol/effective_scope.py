@@ -57,6 +57,16 @@ def permissions(user: User, api: Api, roles: Mapping[str, Role]) -> Scope:
     return Scope.of(tuple([p.scope for p in (*by_role, *user.permissions) if p.api == api.identifier]))
 
 
+def held(user: User | None, *, client: Client, api: Api, roles: Mapping[str, Role]) -> Scope:
+    """Everything that may be done on this API, asked for or not: by the person through this client, or by a machine.
+
+    Never more than the client's ceiling: an app must not learn, or bring along, what it was not granted.
+    """
+    if user is None:
+        return _within(client.scope_for(api.identifier) or (), api.scopes)
+    return permissions(user, api, roles) & ceiling(api, client)
+
+
 def grantable(
     wanted: Scope, *, api: Api | None, client: Client, user: User, roles: Mapping[str, Role]
 ) -> Scope:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.user import User
-from innkeeper.server.storage.outcomes import GrantStanding
+from innkeeper.server.storage.outcomes import ClientStanding, GrantStanding
 
 
 def is_live(standing: GrantStanding | None, now: datetime) -> bool:
@@ -26,6 +26,23 @@ def stands(standing: GrantStanding) -> bool:
         and standing.user.epoch == epochs.user_epoch
         and standing.client_epoch == epochs.client_epoch
         and standing.consent_epoch == epochs.consent_epoch
+    )
+
+
+def is_client_token_live(
+    standing: ClientStanding, client_epoch: int | None, issued_at: datetime | None
+) -> bool:
+    """Of a token that a client got for itself: not denied, and the client has not been ended since.
+
+    The epoch is exact. `tokens_not_before` is compared by seconds, since `iat` has no more.
+    """
+    not_before = standing.tokens_not_before
+    return (
+        not standing.is_denied
+        and client_epoch is not None
+        and standing.client_epoch == client_epoch
+        and issued_at is not None
+        and (not_before is None or int(issued_at.timestamp()) >= int(not_before.timestamp()))
     )
 
 

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import msgspec
 
+from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.session import Session
@@ -108,8 +110,35 @@ class CodeAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     consent_epoch: int
 
 
+class DeviceAndGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that a person has approved, read in one go; `user` is None when the person is gone."""
+
+    device: DeviceAuthorization
+    grant: Grant
+    user: User | None
+    consent_epoch: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The device polled in time, and nobody has answered yet."""
+
+
+class TooSoon(msgspec.Struct, frozen=True, kw_only=True):
+    """The device polled before its interval had passed; the interval is longer from now on."""
+
+    interval_s: int
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """The device's time is over, and this is the one time that it is told."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody has allowed or refused it meanwhile: read it again."""
+
+
 class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """A grant and today's epochs of everything it stands on; None where the record is gone."""
+    """A grant and today's epochs of everything it stands on; None where the record is gone, or the app disabled."""
 
     grant: Grant
     user: User | None
@@ -121,12 +150,20 @@ class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The very token that was asked about has been revoked."""
 
 
-class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """An opaque token's scope and expiry, with its grant's standing."""
+class ClientStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token stands on that a client got for itself; `client_epoch` is None when the client is gone."""
 
-    scope: tuple[str, ...]
-    expires_at: datetime
-    standing: GrantStanding
+    client_epoch: int | None
+    tokens_not_before: datetime | None
+    is_denied: bool = False
+    """The very token that was asked about has been revoked."""
+
+
+class OpaqueStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """An opaque token, with its grant's standing or, where it has none, its client's."""
+
+    token: OpaqueAccessToken
+    standing: GrantStanding | ClientStanding
 
 
 class SessionAndUser(msgspec.Struct, frozen=True, kw_only=True):

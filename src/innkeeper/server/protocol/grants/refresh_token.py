@@ -1,5 +1,6 @@
 """grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2, OIDC Core §12)."""
 
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -8,6 +9,7 @@ from innkeeper.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.authorization import Authorization
+from innkeeper.server.model.client import RefreshPolicy
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
@@ -45,7 +47,7 @@ class RefreshTokenGrant:
         found = evidence.found
         if found.family.client_id != context.client.client_id:
             return _refused("another client's")
-        if _is_over(found.family, context):
+        if context.now >= ends_at(found.family, context.client.refresh):
             return _refused("the app's lifetimes were shortened since")
         authorization = authorization_of(
             found,
@@ -80,10 +82,11 @@ def _refused(detail: str) -> Refusal:
     return Refusal(error=InvalidGrant(REFUSED, detail=detail))
 
 
-def _is_over(family: RefreshFamily, context: Context) -> bool:
+def ends_at(family: RefreshFamily, policy: RefreshPolicy) -> datetime:
     """By the limits of today, which may be shorter than those it was issued with; longer ones prolong nothing."""
-    policy, last_used_at = context.client.refresh, family.rotated_at or family.issued_at
-    return context.now >= min(last_used_at + policy.idle, family.issued_at + policy.absolute)
+    last_used_at = family.rotated_at or family.issued_at
+    today = min(last_used_at + policy.idle, family.issued_at + policy.absolute)
+    return min(today, family.idle_expires_at, family.absolute_expires_at)
 
 
 def _check_target(form: Parameters, grant: Grant) -> None:

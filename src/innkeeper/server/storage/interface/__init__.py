@@ -8,7 +8,7 @@ caller does not cancel its transition.
 """
 
 from innkeeper.server.storage.interface.assertion_ids import AssertionIds
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
     Clients,
@@ -17,15 +17,18 @@ from innkeeper.server.storage.interface.catalogue import (
     Roles,
     SigningKeys,
 )
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
 __all__ = [
+    "AccessTokens",
     "Apis",
     "AssertionIds",
     "Clients",
     "Codes",
     "Consents",
+    "DeviceCodes",
     "Directories",
     "Grants",
     "Links",

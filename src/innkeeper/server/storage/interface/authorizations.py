@@ -13,6 +13,7 @@ from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
     Burnt,
+    ClientStanding,
     CodeAndGrant,
     Done,
     FamilyAndGrant,
@@ -103,13 +104,31 @@ class Grants(Protocol):
         """One SELECT: the grant, today's epochs of what it stands on, its session, and whether `token` was denied."""
         ...
 
+    async def revoke(
+        self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]
+    ) -> Done | Missing: ...
+
+
+class AccessTokens(Protocol):
+    """Access tokens themselves: the opaque ones have rows, those that are denied have a row whatever they are."""
+
+    async def issue(
+        self, token: OpaqueAccessToken, *, client_revision: int, events: Sequence[Event]
+    ) -> Done | Stale:
+        """An opaque token of a client that acts for itself, or exchanged one, if it is enabled and has not moved.
+
+        Those of a person are inserted by the transition that consumes what they were got for. The key is as good
+        as an attempt: it is made of fresh random bytes, so a row of this key was inserted by this very request.
+        """
+        ...
+
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
         """One SELECT for an opaque access token."""
         ...
 
-    async def revoke(
-        self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]
-    ) -> Done | Missing: ...
+    async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:
+        """One SELECT for a JWT that a client got for itself: the client, and whether `token` was denied."""
+        ...
 
     async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
         """This one access token is dead from now on, opaque or not; remembered until it would have ended."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage.interface.assertion_ids import AssertionIds
-from innkeeper.server.storage.interface.authorizations import Codes, Grants, RefreshFamilies
+from innkeeper.server.storage.interface.authorizations import AccessTokens, Codes, Grants, RefreshFamilies
 from innkeeper.server.storage.interface.catalogue import (
     Apis,
     Clients,
@@ -14,6 +14,7 @@ from innkeeper.server.storage.interface.catalogue import (
     Roles,
     SigningKeys,
 )
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
 
@@ -32,7 +33,9 @@ class Store(Protocol):
     consents: Consents
     codes: Codes
     grants: Grants
+    access_tokens: AccessTokens
     refresh_families: RefreshFamilies
+    device_codes: DeviceCodes
     links: Links
     assertion_ids: AssertionIds
 

@@ -12,6 +12,7 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.memory.access_tokens import grant_standing
 from innkeeper.server.storage.memory.refresh_families import add_family
 from innkeeper.server.storage.memory.tables import CodeRow, Tables
 from innkeeper.server.storage.outcomes import (
@@ -22,7 +23,6 @@ from innkeeper.server.storage.outcomes import (
     Gone,
     GrantStanding,
     Missing,
-    OpaqueStanding,
     Redeemed,
     Replayed,
     Stale,
@@ -176,16 +176,10 @@ class MemoryGrants:
         return self._tables.transition(partial(self._open, grant, access_token, family, attempt, events))
 
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
-        return self._tables.read(partial(self._standing, grant_id, token))
-
-    async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
-        return self._tables.read(partial(self._opaque_standing, key))
+        return self._tables.read(partial(grant_standing, self._tables, grant_id, token))
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
         return self._tables.transition(partial(self._revoke, grant_id, now, events))
-
-    async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
-        return self._tables.transition(partial(self._deny, token, expires_at, events))
 
     def _open(
         self,
@@ -209,27 +203,6 @@ class MemoryGrants:
         tables.record(events)
         return Done()
 
-    def _standing(self, grant_id: GrantId, token: HandleKey | None) -> GrantStanding | None:
-        grant = self._tables.grants.get(grant_id)
-        if grant is None:
-            return None
-        client = self._tables.clients.get(grant.client_id)
-        return GrantStanding(
-            grant=grant,
-            user=self._tables.users.get(grant.user_id),
-            client_epoch=client.epoch if client else None,
-            consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
-            session_ends_at=self._tables.session_ends_at(grant.bound_to),
-            is_denied=token in self._tables.denied_tokens,
-        )
-
-    def _opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
-        token = self._tables.access_tokens.get(key)
-        standing = self._standing(token.grant_id, key) if token else None
-        if token is None or standing is None:
-            return None
-        return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=standing)
-
     def _revoke(
         self, grant_id: GrantId, now: datetime, events: Sequence[Event], is_retry: bool
     ) -> Done | Missing:
@@ -237,10 +210,4 @@ class MemoryGrants:
         if grant is None:
             return Missing()
         self._tables.revoke(grant, now, events)
-        return Done()
-
-    def _deny(self, token: HandleKey, expires_at: datetime, events: Sequence[Event], is_retry: bool) -> Done:
-        if token not in self._tables.denied_tokens:
-            self._tables.denied_tokens[token] = expires_at
-            self._tables.record(events)
         return Done()

@@ -6,10 +6,12 @@ from innkeeper.server.model.instance import Instance
 from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.memory.access_tokens import MemoryAccessTokens
 from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
+from innkeeper.server.storage.memory.devices import MemoryDeviceCodes
 from innkeeper.server.storage.memory.directories import MemoryDirectories
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
@@ -43,7 +45,9 @@ class MemoryStore:
         self.consents: interface.Consents = MemoryConsents(tables)
         self.codes: interface.Codes = MemoryCodes(tables)
         self.grants: interface.Grants = MemoryGrants(tables)
+        self.access_tokens: interface.AccessTokens = MemoryAccessTokens(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
+        self.device_codes: interface.DeviceCodes = MemoryDeviceCodes(tables)
         self.links: interface.Links = MemoryLinks(tables)
         self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
 

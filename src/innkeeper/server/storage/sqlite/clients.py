@@ -11,7 +11,7 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import CLIENT
+from innkeeper.server.storage.sqlite.rows import CLIENT, Value, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -23,12 +23,12 @@ WITH_ORIGIN: Final = (
 )
 TOMBSTONE: Final = "SELECT epoch FROM client_tombstones WHERE client_id = ?1"
 INSERT: Final = (
-    "INSERT INTO clients (client_id, revision, epoch, is_enabled, record) VALUES (?1, ?2, ?3, ?4, ?5)"
-    " ON CONFLICT (client_id) DO NOTHING"
+    "INSERT INTO clients (client_id, revision, epoch, is_enabled, tokens_not_before, record)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (client_id) DO NOTHING"
 )
 REPLACE: Final = (
-    "UPDATE clients SET revision = ?2, epoch = ?3, is_enabled = ?4, record = ?5"
-    " WHERE client_id = ?1 AND revision = ?6"
+    "UPDATE clients SET revision = ?2, epoch = ?3, is_enabled = ?4, tokens_not_before = ?5, record = ?6"
+    " WHERE client_id = ?1 AND revision = ?7"
 )
 BURY: Final = (
     "INSERT INTO client_tombstones (client_id, epoch)"
@@ -73,8 +73,7 @@ def _create(client: Client, events: Sequence[Event], transaction: Transaction) -
     tombstone = transaction.row(TOMBSTONE, (client.client_id,))
     if tombstone is not None:
         client = replace(client, epoch=max(client.epoch, tombstone[0] + 1))
-    values = (client.client_id, client.revision, client.epoch, client.is_enabled, CLIENT.encode(client))
-    if not transaction.change(INSERT, values):
+    if not transaction.change(INSERT, (*_columns(client), CLIENT.encode(client))):
         return Done() if transaction.is_retry else Conflict(what="client_id")
     _set_origins(client, transaction)
     return _changed(client.client_id, events, transaction)
@@ -83,8 +82,7 @@ def _create(client: Client, events: Sequence[Event], transaction: Transaction) -
 def _replace(client: Client, events: Sequence[Event], transaction: Transaction) -> Done | Conflict | Missing:
     successor = replace(client, revision=client.revision + 1)
     record = CLIENT.encode(successor)
-    values = (client.client_id, successor.revision, client.epoch, client.is_enabled, record, client.revision)
-    if not transaction.change(REPLACE, values):
+    if not transaction.change(REPLACE, (*_columns(successor), record, client.revision)):
         stored = transaction.row(GET, (client.client_id,))
         if stored is None:
             return Missing()
@@ -101,6 +99,12 @@ def _delete(client_id: ClientId, events: Sequence[Event], transaction: Transacti
     transaction.change(DELETE_CONSENTS, (client_id,))
     transaction.change(DELETE_ORIGINS, (client_id,))
     return _changed(client_id, events, transaction)
+
+
+def _columns(client: Client) -> tuple[Value, ...]:
+    """What conditions and look-ups need beside the record."""
+    not_before = None if client.tokens_not_before is None else to_us(client.tokens_not_before)
+    return client.client_id, client.revision, client.epoch, client.is_enabled, not_before
 
 
 def _set_origins(client: Client, transaction: Transaction) -> None:

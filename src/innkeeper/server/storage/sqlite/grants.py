@@ -12,7 +12,7 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, OpaqueStanding, Stale
+from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, Stale
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
     insert_access_token,
@@ -20,7 +20,7 @@ from innkeeper.server.storage.sqlite.issuance import (
     revoke_grant,
 )
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.sqlite.rows import GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -29,26 +29,11 @@ SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_
     (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid)
 FROM grants g
 LEFT JOIN users u ON u.user_id = g.user_id
-LEFT JOIN clients c ON c.client_id = g.client_id
+LEFT JOIN clients c ON c.client_id = g.client_id AND c.is_enabled = 1
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 LEFT JOIN denied_tokens d ON d.token_key = ?2
 WHERE g.grant_id = ?1
 """
-OPAQUE_STANDING: Final = """
-SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
-    (SELECT max(min(s.idle_expires_at, s.absolute_expires_at)) FROM sessions s WHERE s.sid = g.bound_sid),
-    t.record
-FROM access_tokens t
-JOIN grants g ON g.grant_id = t.grant_id
-LEFT JOIN users u ON u.user_id = g.user_id
-LEFT JOIN clients c ON c.client_id = g.client_id
-LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
-LEFT JOIN denied_tokens d ON d.token_key = t.token_key
-WHERE t.token_key = ?1
-"""
-DENY: Final = (
-    "INSERT INTO denied_tokens (token_key, expires_at) VALUES (?1, ?2) ON CONFLICT (token_key) DO NOTHING"
-)
 OPENED_BY: Final = "SELECT opened_by FROM grants WHERE grant_id = ?1"
 EXISTS: Final = "SELECT 1 FROM grants WHERE grant_id = ?1"
 
@@ -73,20 +58,10 @@ class SqliteGrants:
 
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
         row = self._reader.row(STANDING, (grant_id, token))
-        return _standing(row) if row else None
-
-    async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
-        row = self._reader.row(OPAQUE_STANDING, (key,))
-        if row is None:
-            return None
-        token = ACCESS_TOKEN.decode(row[7])
-        return OpaqueStanding(scope=token.scope, expires_at=token.expires_at, standing=_standing(row))
+        return standing_of(row) if row else None
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
         return await self._writer.submit(partial(_revoke, grant_id, now, events))
-
-    async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
-        return await self._writer.submit(partial(_deny, token, expires_at, events))
 
 
 def _open(
@@ -114,13 +89,8 @@ def _revoke(
     return Done()
 
 
-def _deny(token: HandleKey, expires_at: datetime, events: Sequence[Event], transaction: Transaction) -> Done:
-    if transaction.change(DENY, (token, to_us(expires_at))):
-        transaction.record(events)
-    return Done()
-
-
-def _standing(row: Row) -> GrantStanding:
+def standing_of(row: Row) -> GrantStanding:
+    """From the first seven columns of `STANDING`."""
     grant = GRANT.decode(row[0])
     if row[1] is not None:
         grant = replace(grant, revoked_at=from_us(row[1]))

@@ -27,7 +27,8 @@ WHERE c.client_id = ?2
 ON CONFLICT (grant_id) DO NOTHING
 """
 INSERT_TOKEN: Final = (
-    "INSERT INTO access_tokens (token_key, grant_id, expires_at, record) VALUES (?1, ?2, ?3, ?4)"
+    "INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)"
+    " VALUES (?1, ?2, ?3, ?4, ?5)"
 )
 REVOKE: Final = "UPDATE grants SET revoked_at = ?2 WHERE grant_id = ?1 AND revoked_at IS NULL"
 INSERT_FAMILY: Final = """
@@ -68,7 +69,13 @@ def insert_grant(grant: Grant, attempt: Attempt, transaction: Transaction) -> bo
 def insert_access_token(token: OpaqueAccessToken | None, transaction: Transaction) -> None:
     """With the transition that gives it out; JWTs have no row."""
     if token is not None:
-        values = (token.key, token.grant_id, to_us(token.expires_at), ACCESS_TOKEN.encode(token))
+        values = (
+            token.key,
+            token.grant_id,
+            token.client_id,
+            to_us(token.expires_at),
+            ACCESS_TOKEN.encode(token),
+        )
         transaction.change(INSERT_TOKEN, values)
 
 

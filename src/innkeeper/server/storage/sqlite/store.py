@@ -15,12 +15,14 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.sqlite.access_tokens import SqliteAccessTokens
 from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
 from innkeeper.server.storage.sqlite.clients import SqliteClients
 from innkeeper.server.storage.sqlite.codes import SqliteCodes
 from innkeeper.server.storage.sqlite.connection import migrate, open_writer, prepare_file
 from innkeeper.server.storage.sqlite.consents import SqliteConsents
+from innkeeper.server.storage.sqlite.devices import SqliteDeviceCodes
 from innkeeper.server.storage.sqlite.directories import SqliteDirectories
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.grants import SqliteGrants
@@ -99,7 +101,9 @@ class SqliteStore:
         self.consents: interface.Consents = SqliteConsents(reader, writer)
         self.codes: interface.Codes = SqliteCodes(reader, writer)
         self.grants: interface.Grants = SqliteGrants(reader, writer)
+        self.access_tokens: interface.AccessTokens = SqliteAccessTokens(reader, writer)
         self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
+        self.device_codes: interface.DeviceCodes = SqliteDeviceCodes(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
         self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
 

@@ -18,8 +18,10 @@ from innkeeper.server.web.wire.origins import allowed_for
 Answer = Callable[[ClientRequest, Services], Awaitable[Response]]
 
 
-async def answer_client(request: Request, services: Services, answer: Answer) -> Response:
-    """Success or error, both with CORS headers for the client's own origins."""
+async def answer_client(
+    request: Request, services: Services, answer: Answer, *, for_browsers: bool = True
+) -> Response:
+    """Success or error, both with CORS headers for the client's own origins, if browsers have business here."""
     authorization = request.header_values(b"authorization")
     origin = request.header(b"origin")
     form = Parameters.from_pairs(())
@@ -40,7 +42,7 @@ async def answer_client(request: Request, services: Services, answer: Answer) ->
         response = refused(error, used_basic=bool(authorization))
     except (StoreUnavailable, Busy) as away:
         response = as_json(request, away)
-    if origin is None:
+    if origin is None or not for_browsers:
         return response
     return response.with_headers(*await _cors(origin, authorization, form, services))
 

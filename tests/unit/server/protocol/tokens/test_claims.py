@@ -35,11 +35,18 @@ def an_authorization(scope: str = "openid read:timesheets", **changes: Any) -> A
     return msgspec.structs.replace(made, **changes)
 
 
-def of_access_token(authorization: Authorization) -> dict[str, Any]:
-    subject = "web" if authorization.user is None else "ik|erin"
-    claims = access_token.claims(
-        authorization, subject=subject, issuer=ISSUER, userinfo_endpoint=USERINFO, jti="g.r", now=START
+def of_access_token(
+    authorization: Authorization, grant_type: str = "authorization_code", **changes: Any
+) -> dict[str, Any]:
+    facts = access_token.Facts(
+        subject="ik|erin" if authorization.user else "web",
+        issuer=ISSUER,
+        userinfo_endpoint=USERINFO,
+        jti="g.r",
+        now=START,
+        grant_type=grant_type,
     )
+    claims = access_token.claims(authorization, msgspec.structs.replace(facts, **changes))
     built: dict[str, Any] = msgspec.to_builtins(claims)
     return built
 

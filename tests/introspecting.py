@@ -1,0 +1,103 @@
+"""APIs that ask about the tokens they are shown, and every way in which an app may have come by one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import msgspec
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.identifiers import ApiIdentifier
+from tests.attacks.token_requests import tables
+from tests.refreshing import a_refreshing_world, refreshed, signed_in
+from tests.world import PAYROLL, TIMESHEETS, World, a_client, basic
+
+INACTIVE = {"active": False}
+GUARD = "timesheets-api"
+OTHER_GUARD = "payroll-api"
+FORMS: dict[str, dict[str, Any]] = {
+    "jwt": {},
+    "opaque": {"token_format": "opaque"},
+    "auth0": {"token_profile": "auth0"},
+}
+"""What an API's access tokens look like."""
+Got = Callable[[World], Awaitable[str]]
+
+
+async def a_guarded_world(**settings: Any) -> World:
+    """`timesheets-api` and `payroll-api` guard their APIs."""
+    machine: dict[str, Any] = {"type": "m2m", "redirect_uris": (), "response_types": (), "grant_types": ()}
+    guards = (
+        a_client(GUARD, **machine, resource_server_of=(TIMESHEETS,)),
+        a_client(OTHER_GUARD, **machine, resource_server_of=(PAYROLL,)),
+    )
+    return await a_refreshing_world(extra_clients=guards, **settings)
+
+
+async def set_api(world: World, identifier: ApiIdentifier = TIMESHEETS, **changes: Any) -> None:
+    """As an administrator changes it."""
+    api = await world.services.store.apis.get(identifier)
+    assert api is not None
+    await world.services.store.apis.replace(msgspec.structs.replace(api, **changes), events=())
+    await world.services.registry.refresh()
+
+
+async def by_code(world: World) -> str:
+    """erin's, through `web`."""
+    return str((await signed_in(world))["access_token"])
+
+
+async def by_refresh(world: World) -> str:
+    """erin's, through `web`, which has refreshed it."""
+    return str((await refreshed(world, (await signed_in(world))["refresh_token"]))["access_token"])
+
+
+async def machine_tokens(world: World, **form: str) -> httpx2.Response:
+    """What `cron` is answered."""
+    sent = {"grant_type": "client_credentials", "audience": TIMESHEETS} | form
+    return await world.http().post("/oauth/token", data=sent, headers=basic("cron"))
+
+
+async def by_itself(world: World) -> str:
+    """cron's own."""
+    answer = await machine_tokens(world)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+GRANTS: dict[str, tuple[str, Got]] = {
+    "code": ("web", by_code),
+    "refresh": ("web", by_refresh),
+    "client_credentials": ("cron", by_itself),
+}
+"""Who holds the access token, and how it was got."""
+
+
+async def introspect(world: World, token: str, client_id: str = GUARD, **form: str) -> httpx2.Response:
+    return await world.http().post(
+        "/oauth/introspect", data={"token": token} | form, headers=basic(client_id)
+    )
+
+
+async def told(world: World, token: str, client_id: str = GUARD, **form: str) -> dict[str, Any]:
+    """What the caller is told about the token."""
+    answer = await introspect(world, token, client_id, **form)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in answer.headers
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def is_live(world: World, token: str, client_id: str = GUARD) -> bool:
+    """Whether it is active; an inactive one says nothing else."""
+    body = await told(world, token, client_id)
+    assert body["active"] is True or body == INACTIVE, body
+    return bool(body["active"])
+
+
+def opaque_rows(world: World) -> list[OpaqueAccessToken]:
+    return list(tables(world).access_tokens.values())
