@@ -18,6 +18,7 @@ from innkeeper.jose.hashes import sha256
 from innkeeper.oauth import pkce
 from innkeeper.server import app
 from innkeeper.server.config import Settings
+from innkeeper.server.flows.foreign_documents import ReadDocument
 from innkeeper.server.flows.keys import new_record
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Services
@@ -242,6 +243,7 @@ async def a_world(
     dev: bool = False,
     grants: Sequence[GrantType] = GRANTS,
     hooks: Hooks | None = None,
+    read_document: ReadDocument | None = None,
     extra_clients: Sequence[Client] = (),
     **settings: Any,
 ) -> World:
@@ -271,6 +273,7 @@ async def a_world(
         events=heard,
         grants=grants,
         hooks=hooks,
+        read_document=read_document,
     )
     services = _with(services, passwords)
     return World(services, clock, heard, passwords, app.create_app(services), issuer)

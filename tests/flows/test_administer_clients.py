@@ -113,7 +113,7 @@ async def test_a_browser_app_may_call_from_the_origins_of_its_callbacks_and_no_o
         ({"redirect_uris": ("com.example.app:/cb",)}, "native"),
         ({"type": "spa", "token_endpoint_auth_method": "client_secret_basic"}, "cannot keep a secret"),
         ({"type": "regular_web", "token_endpoint_auth_method": "none"}, "with a secret"),
-        ({"grant_types": ("password",)}, "no grant type 'password'"),
+        ({"grant_types": ("password",), "redirect_uris": ()}, "switched off"),
         ({"type": "spa", "grant_types": ("authorization_code", "client_credentials")}, "not for spa"),
         ({"type": "m2m"}, "no callback"),
         ({"allowed_origins": ("https://my.example.test/path",)}, "web origin"),

@@ -101,7 +101,7 @@ async def open_services(
         store=store,
         registry=registry,
         keys=keys,
-        client_keys=ClientKeys(read_document or ForeignDocuments(is_dev=settings.dev).read, clock),
+        client_keys=ClientKeys(read_document or ForeignDocuments(is_dev=settings.dev).read, clock.now),
         seals=seals,
         at_rest=at_rest,
         subjects=subjects,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
@@ -20,6 +22,7 @@ async def allow(
     world: World,
     *additions: tuple[ApiIdentifier | None, Scope],
     answered: tuple[ApiIdentifier | None, Scope] = (TIMESHEETS, NOTHING),
+    now: datetime = NOW,
     **epochs: int,
 ) -> Done | Stale:
     return await world.store.consents.allow(
@@ -28,7 +31,7 @@ async def allow(
         additions,
         answered=answered,
         epochs=replace(world.epochs, **epochs),
-        now=NOW,
+        now=now,
         events=(a_change(),),
     )
 
@@ -126,3 +129,20 @@ async def test_there_may_be_nothing_to_revoke(world: World) -> None:
     )
     assert revoked == Missing()
     assert await world.audit("record.changed") == 0
+
+
+async def test_what_was_allowed_for_a_deleted_api_is_no_part_of_the_next_of_its_name(world: World) -> None:
+    before = await world.store.apis.get(TIMESHEETS)
+    assert before is not None
+    assert await allow(world, (TIMESHEETS, READ), answered=(TIMESHEETS, READ)) == Done()
+    assert await world.store.apis.delete(TIMESHEETS, events=()) == Done()
+    after = replace(before, created_at=NOW + timedelta(hours=1))
+    assert await world.store.apis.create(after, events=()) == Done()
+    later = NOW + timedelta(hours=2)
+    assert await allow(world, (None, OIDC), answered=(TIMESHEETS, CREATE), now=later) == Done()
+    found = (await consents(world))[TIMESHEETS]
+    assert (found.scope, found.answered, found.granted_at) == ((), tuple(CREATE), later)
+    assert await allow(world, (TIMESHEETS, CREATE), now=later) == Done()
+    assert (await consents(world))[TIMESHEETS].scope == tuple(CREATE)
+    assert await allow(world, (TIMESHEETS, READ), now=later) == Done()
+    assert (await consents(world))[TIMESHEETS].scope == tuple(CREATE | READ)

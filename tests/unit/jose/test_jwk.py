@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -95,3 +97,75 @@ def test_every_length_of_der_integers_becomes_64_raw_bytes(r: int, s: int) -> No
 def test_the_repr_of_a_key_shows_its_name_alone() -> None:
     key = jwk.load(jwk.generate("ES256"), alg="ES256", kid="k1")
     assert repr(key) == "SigningKey(alg='ES256', kid='k1')"
+
+
+# ------------------------------------------------------------ what apps register
+
+
+def pem_of(private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    return private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def test_pem_jwk_and_set_become_the_same_public_key() -> None:
+    for private, kty in (
+        (ec.generate_private_key(ec.SECP256R1()), "EC"),
+        (rsa.generate_private_key(public_exponent=65537, key_size=2048), "RSA"),
+        (ed25519.Ed25519PrivateKey.generate(), "OKP"),
+    ):
+        [key] = jwk.from_pem_or_jwk(b"\n" + pem_of(private))
+        assert key["kty"] == kty and key["kid"] == jwk.thumbprint(key) and key["use"] == "sig"
+        assert "alg" not in key
+        assert jwk.from_pem_or_jwk(json.dumps(key).encode()) == (key,)
+        other = dict(key) | {"kid": "other"}
+        assert jwk.from_pem_or_jwk(json.dumps({"keys": [key, other]}).encode()) == (key, other)
+
+
+def test_an_algorithm_that_is_named_stays_and_must_fit() -> None:
+    public = jwk.load(jwk.generate("RS256"), alg="RS256").public_jwk
+    [key] = jwk.from_pem_or_jwk(json.dumps(public | {"alg": "PS256"}).encode())
+    assert key["alg"] == "PS256"
+    with pytest.raises(KeyRefused, match="RS256 or PS256"):
+        jwk.from_pem_or_jwk(json.dumps(public | {"alg": "ES256"}).encode())
+
+
+def _weak_rsa() -> bytes:
+    return pem_of(rsa.generate_private_key(public_exponent=65537, key_size=1024))
+
+
+EC_PUBLIC = jwk.load(jwk.generate("ES256"), alg="ES256").public_jwk
+REFUSED_DOCUMENTS: dict[str, tuple[bytes, str]] = {
+    "a private PEM": (
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+        "private key",
+    ),
+    "a certificate": (b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "certificate"),
+    "broken PEM": (b"-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", "not a public key"),
+    "another curve": (pem_of(ec.generate_private_key(ec.SECP384R1())), "P-256"),
+    "a weak RSA key": (_weak_rsa(), "2048"),
+    "a private JWK": (json.dumps(EC_PUBLIC | {"d": "x"}).encode(), "private"),
+    "a shared key": (b'{"kty":"oct","k":"c2VjcmV0"}', "shared"),
+    "a key for encryption": (json.dumps(EC_PUBLIC | {"use": "enc"}).encode(), "signatures"),
+    "a key that may not verify": (json.dumps(EC_PUBLIC | {"key_ops": ["sign"]}).encode(), "signatures"),
+    "a point off the curve": (json.dumps(EC_PUBLIC | {"x": EC_PUBLIC["y"]}).encode(), "no key"),
+    "a missing member": (json.dumps({"kty": "EC", "crv": "P-256", "x": "AA"}).encode(), "missing"),
+    "an even exponent": (b'{"kty":"RSA","n":"AQAB","e":"Ag"}', "no key"),
+    "an empty set": (b'{"keys":[]}', "at least one"),
+    "a set of nothing": (b'{"keys":[1]}', "at least one"),
+    "a long name": (json.dumps(EC_PUBLIC | {"kid": "k" * 257}).encode(), "256"),
+    "no name that is text": (json.dumps(EC_PUBLIC | {"kid": 1}).encode(), "256"),
+    "nothing": (b"", "neither"),
+    "a secret": (b"ik_cs_secret", "neither"),
+    "a member twice": (b'{"kty":"EC","kty":"RSA"}', "neither"),
+}
+
+
+@pytest.mark.parametrize(("document", "reason"), REFUSED_DOCUMENTS.values(), ids=REFUSED_DOCUMENTS.keys())
+def test_what_is_no_public_key_to_verify_with_is_refused_with_the_reason(
+    document: bytes, reason: str
+) -> None:
+    with pytest.raises(KeyRefused, match=reason):
+        jwk.from_pem_or_jwk(document)

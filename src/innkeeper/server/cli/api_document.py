@@ -24,6 +24,7 @@ def of(api: Api) -> dict[str, Any]:
         "skip_consent": api.skip_consent,
         "enforce_rbac": api.enforce_rbac,
         "user_access": api.user_access,
+        "created_at": api.created_at,
     }
 
 

@@ -128,6 +128,13 @@ SETTINGS: Final = (
         help="With the password grant: it says in auth0-forwarded-for where a password came from.",
     ),
     click.option(
+        "--acknowledge-password-grant",
+        "acknowledges_password_grant",
+        is_flag=True,
+        default=None,
+        help="Yes, this app shall see people's passwords. Needed once, with --grant-type password.",
+    ),
+    click.option(
         "--allow-public-password-grant/--no-public-password-grant",
         "allow_public_password_grant",
         default=None,

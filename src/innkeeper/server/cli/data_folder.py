@@ -58,7 +58,7 @@ class DataFolder:
             raise CommandFailed(
                 f"{self.path} is not a data folder: run `innkeeper dev` or `innkeeper init` first."
             )
-        return config.Settings(issuer=known.issuer, data=str(self.path), dev=True)
+        return config.Settings(issuer=known.issuer, data=str(self.path), legacy=known.legacy, dev=True)
 
 
 def at(data: str | Path) -> DataFolder:

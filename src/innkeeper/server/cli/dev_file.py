@@ -6,6 +6,7 @@ import msgspec
 
 from innkeeper.server.cli import private_file
 from innkeeper.server.cli.failure import CommandFailed
+from innkeeper.server.config import LegacyFlows
 
 
 class DevPerson(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -40,6 +41,8 @@ class DevFile(msgspec.Struct, frozen=True, kw_only=True):
     people: tuple[DevPerson, ...]
     apps: tuple[DevApp, ...]
     apis: tuple[DevApi, ...]
+    legacy: LegacyFlows = LegacyFlows()
+    """As the server runs: commands have to know it too."""
 
     def secret_of(self, client_id: str) -> str | None:
         return next((app.client_secret for app in self.apps if app.client_id == client_id), None)

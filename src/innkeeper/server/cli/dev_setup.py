@@ -30,6 +30,7 @@ async def prepare(services: Services, known: DevFile | None) -> DevFile:
         people=await _people_of(services, known),
         apps=await _apps_of(services, known),
         apis=await _apis_of(services, known),
+        legacy=services.settings.legacy,
     )
 
 
@@ -44,7 +45,13 @@ async def _create(services: Services) -> DevFile:
     people = await asyncio.gather(*(_person(services, person) for person in dev_world.people()))
     apps = [await _app(services, app) for app in dev_world.APPS]
     api = DevApi(identifier=dev_world.TIMESHEETS, scopes=dev_world.API.scope_values)
-    return DevFile(issuer=services.settings.issuer, people=tuple(people), apps=tuple(apps), apis=(api,))
+    return DevFile(
+        issuer=services.settings.issuer,
+        people=tuple(people),
+        apps=tuple(apps),
+        apis=(api,),
+        legacy=services.settings.legacy,
+    )
 
 
 async def _person(services: Services, wanted: users.NewUser) -> DevPerson:

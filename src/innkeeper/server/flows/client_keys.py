@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,13 +13,10 @@ from innkeeper.jose.errors import KeyRefused
 from innkeeper.jose.jwks import KeySet
 from innkeeper.jose.strict_json import parse_object
 from innkeeper.oauth.errors import TemporarilyUnavailable
-from innkeeper.resource_server.fetched_keys import COOLDOWN, FetchedKeys
+from innkeeper.resource_server.fetched_keys import COOLDOWN, Clock, FetchedKeys
 from innkeeper.server.flows.foreign_documents import ReadDocument
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ClientId
-
-if TYPE_CHECKING:
-    from innkeeper.server.flows.services import Clock
 
 MAX_CLIENTS: Final = 1_000
 MAX_PUBLISHED_KEYS: Final = 20
@@ -29,7 +26,7 @@ _NO_KEYS: Final = KeySet(())
 class ClientKeys:
     """Parsed once and kept, for a bounded number of apps."""
 
-    def __init__(self, read: ReadDocument, clock: "Clock") -> None:
+    def __init__(self, read: ReadDocument, clock: Clock) -> None:
         self._read = read
         self._clock = clock
         self._registered: OrderedDict[ClientId, tuple[tuple[bytes, ...], KeySet]] = OrderedDict()
@@ -69,7 +66,7 @@ class ClientKeys:
             known = FetchedKeys(
                 f"the app {client_id}",
                 partial(self._read, jwks_uri),
-                self._clock.now,
+                self._clock,
                 parse=published_keys,
                 first_keys_cooldown=COOLDOWN,
             )

@@ -1,6 +1,6 @@
 """An API (a resource server's record): its identifier is the audience of access tokens, and is never called."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -37,7 +37,13 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     skip_consent: bool = True
     enforce_rbac: bool = False
     user_access: Literal["all", "per_app", "none"] = "all"
+    created_at: datetime | None = None
+    """What was allowed before belongs to another API of this name, which was deleted. None: of old, ask nothing."""
     revision: int = 1
+
+    def is_younger_than(self, given_at: datetime) -> bool:
+        """Whether what was given then was given for an API that is no more."""
+        return self.created_at is not None and given_at < self.created_at
 
     @property
     def scope_values(self) -> tuple[str, ...]:

@@ -185,6 +185,13 @@ class RecordChanged(Event, frozen=True, kw_only=True):
     change: str = ""
 
 
+class RiskAcknowledged(Event, frozen=True, kw_only=True):
+    """An administrator gave an app what new apps should not have, and said that they know."""
+
+    type: ClassVar[str] = "risk.acknowledged"
+    risk: str = ""
+
+
 class KeysRotated(Event, frozen=True, kw_only=True):
     """The signing key of an algorithm changed."""
 

@@ -28,6 +28,8 @@ def remembered(consents: Sequence[Consent], api: Api | None, now: datetime) -> S
     for consent in consents:
         if consent.expires_at is not None and now >= consent.expires_at:
             continue
+        if consent.api is not None and api is not None and api.is_younger_than(consent.granted_at):
+            continue
         if consent.api == identifier:
             scope = scope | Scope(consent.scope)
         elif consent.api is None:
@@ -41,7 +43,7 @@ def was_answered(consents: Sequence[Consent], api: Api | None, asked: Scope) -> 
     return any(
         consent.api == identifier and Scope(consent.answered) == asked
         for consent in consents
-        if consent.answered
+        if consent.answered and not (api is not None and api.is_younger_than(consent.granted_at))
     )
 
 

@@ -37,6 +37,9 @@ def authorization_of(
     )
     if user is None or not stands(standing) or (grant.api is not None and api is None):
         return None
+    if api is not None and api.is_younger_than(grant.created_at):
+        # The API that this was given for was deleted; another has its name now.
+        return None
     return Authorization(
         client=client,
         user=user,

@@ -53,6 +53,7 @@ async def create(services: Services, api: Api) -> Api:
     """Effective on the running server within one second."""
     _check_identifier(api.identifier, services.settings.issuer)
     _check(api)
+    api = with_changes(api, created_at=services.clock.now())
     events = changed(services, "api", api.identifier, "created")
     if isinstance(await services.store.apis.create(api, events=events), Conflict):
         raise Refused(f"The API {api.identifier!r} exists already. `innkeeper api change` changes it.")

@@ -6,18 +6,22 @@ from typing import Final
 
 from msgspec.structs import replace as with_changes
 
+from innkeeper.jose import jwk
+from innkeeper.jose.errors import KeyRefused
 from innkeeper.oauth import redirect_uri
 from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.api import Api
-from innkeeper.server.model.client import ApiGrant, Client, ClientType, RefreshPolicy
+from innkeeper.server.model.client import ApiGrant, Client, ClientKey, ClientType, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier
-from innkeeper.server.protocol import response_types
+from innkeeper.server.protocol import foreign_address, response_types
+from innkeeper.server.protocol.grants import PASSWORD_GRANTS
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.tokens import subject
 
 IMPLICIT: Final = response_types.IMPLICIT
 Grants = Sequence[GrantType]
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
+MAX_KEYS: Final = 10
 MAX_OVERLAP: Final = timedelta(seconds=60)
 MAX_ABSOLUTE: Final = timedelta(days=3650)
 
@@ -108,6 +112,13 @@ def _check_authentication(client: Client) -> None:
             f"{client.token_endpoint_auth_method} needs a secret, and this app has none:"
             f" `innkeeper app rotate-secret {client.client_id}` gives it one first."
         )
+    if client.token_endpoint_auth_method == "client_secret_jwt" and not any(
+        secret.sealed for secret in client.secrets
+    ):
+        raise Refused(
+            "client_secret_jwt signs with the secret itself, and of this app's there is only a digest. Create an app"
+            " with this method, or let this one sign with a key of its own: private_key_jwt."
+        )
     if client.is_public and not client.require_pkce:
         raise Refused("PKCE is what protects a public app; only one with a secret can be exempted.")
     if not client.is_first_party and not client.require_pkce:
@@ -124,23 +135,36 @@ def _check_keys(client: Client, *, is_dev: bool) -> None:
             "private_key_jwt needs a public key: --key FILE or --jwks-uri URL. A key that is registered works at"
             " once, beside a secret: try it, then change the method."
         )
+    if len(client.keys) > MAX_KEYS:
+        raise Refused(f"An app has at most {MAX_KEYS} keys: remove the old ones.")
+    for key in client.keys:
+        _check_key(key)
     if client.jwks_uri is not None:
         _check_fetched(client.jwks_uri, is_dev=is_dev)
 
 
-def _check_fetched(uri: str, *, is_dev: bool) -> None:
-    """What this server itself calls: https, and loopback only where the whole server is for this machine (SS-01)."""
+def _check_key(key: ClientKey) -> None:
+    """Only what verifies: a private key must not lie here (AD-17)."""
     try:
-        redirect_uri.check_registrable(uri, client_type="regular_web")
-    except redirect_uri.RedirectUriRefused as refused:
-        raise Refused(f"{uri}: {refused.reason}") from refused
-    if redirect_uri.platform(uri) == "loopback" and not is_dev:
-        raise Refused(f"{uri}: this server fetches keys from other machines only, by https.")
+        jwk.from_pem_or_jwk(key.jwk)
+    except KeyRefused as refused:
+        raise Refused(f"A key of this app cannot be used: {refused}.") from refused
+
+
+def _check_fetched(uri: str, *, is_dev: bool) -> None:
+    """What this server itself calls: https, and this machine only where the whole server is for it (SS-01)."""
+    try:
+        foreign_address.checked(uri, is_dev=is_dev)
+    except foreign_address.ForeignAddressRefused as refused:
+        raise Refused(
+            f"{uri}: {refused}. This server fetches keys from other machines only, by https."
+        ) from refused
 
 
 def _check_grant_type(client: Client, name: str, grants: Grants) -> None:
     # `implicit` is no member of the registry: it is used at the authorization endpoint alone.
-    may_have = {grant.name: grant.client_types for grant in grants}
+    # What an app has already it may keep while the password grants are off; giving them is another question.
+    may_have = {grant.name: grant.client_types for grant in (*grants, *PASSWORD_GRANTS)}
     may_have[IMPLICIT] = response_types.IMPLICIT_CLIENT_TYPES
     if name not in may_have:
         raise Refused(f"There is no grant type {name!r}. There are: {', '.join(may_have)}.")

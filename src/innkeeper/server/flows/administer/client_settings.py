@@ -74,12 +74,15 @@ class NewClient(ClientSettings, frozen=True, kw_only=True):
     client_id: str
     type: ClientType
     is_first_party: bool = True
+    acknowledges_password_grant: bool = False
+    """Somebody knows what it means that this app takes passwords: said with the command that gives it the grant."""
 
 
 class ClientChanges(ClientSettings, frozen=True, kw_only=True):
     """What to change. Whether an app is first-party is fixed at its creation."""
 
     is_enabled: bool | None = None
+    acknowledges_password_grant: bool = False
 
 
 def applied(client: Client, settings: ClientSettings, now: datetime) -> Client:

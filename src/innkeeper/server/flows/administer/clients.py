@@ -6,20 +6,19 @@ from typing import Final
 
 from msgspec.structs import replace as with_changes
 
-from innkeeper.jose import base64url
 from innkeeper.jose.hashes import sha256
-from innkeeper.server.flows.administer import client_rules, client_settings
+from innkeeper.server.flows.administer import client_rules, client_secrets, client_settings, password_grants
 from innkeeper.server.flows.administer.client_settings import ClientChanges as ClientChanges
 from innkeeper.server.flows.administer.client_settings import NewClient as NewClient
 from innkeeper.server.flows.administer.client_settings import RefreshChanges as RefreshChanges
 from innkeeper.server.flows.administer.refusal import Refused, changed, replace
 from innkeeper.server.flows.services import Services
-from innkeeper.server.model.client import Client, ClientSecret
+from innkeeper.server.model.client import Client
+from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SECRET_BYTES: Final = 32
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
 
 
@@ -39,12 +38,15 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
     now = services.clock.now()
     client = _new(wanted, services.grants, now)
     has_secret = client.token_endpoint_auth_method in client_rules.SECRET_METHODS
-    secret = _new_secret(services) if has_secret else None
+    secret = client_secrets.new(services) if has_secret else None
     if secret is not None:
-        client = with_changes(client, secrets=(_record_of(secret, now),))
+        client = with_changes(client, secrets=(client_secrets.record_of(secret, client, services),))
     apis = (await services.store.registry.snapshot()).apis
     client_rules.check(client, services.grants, apis, is_dev=services.settings.dev)
-    events = changed(services, "client", client.client_id, "created")
+    taken_on = password_grants.acknowledged(
+        None, client, said=wanted.acknowledges_password_grant, settings=services.settings.legacy, now=now
+    )
+    events = (*changed(services, "client", client.client_id, "created"), *taken_on)
     if isinstance(await services.store.clients.create(client, events=events), Conflict):
         raise Refused(
             f"The app {client.client_id!r} exists already."
@@ -56,17 +58,23 @@ async def create(services: Services, wanted: NewClient) -> tuple[Client, str | N
 async def change(services: Services, client_id: str, changes: ClientChanges) -> Client:
     """Effective on the running server within one second."""
     apis = (await services.store.registry.snapshot()).apis
+    taken_on: tuple[Event, ...] = ()
 
     def decide(client: Client) -> Client:
-        after = _changed(client, changes, services.clock.now())
+        nonlocal taken_on
+        now, said = services.clock.now(), changes.acknowledges_password_grant
+        after = _changed(client, changes, now)
         client_rules.check(after, services.grants, apis, is_dev=services.settings.dev)
+        taken_on = password_grants.acknowledged(
+            client, after, said=said, settings=services.settings.legacy, now=now
+        )
         return after
 
     return await replace(
         lambda: find(services, client_id),
         decide,
         lambda client: services.store.clients.replace(
-            client, events=changed(services, "client", client_id, "changed")
+            client, events=(*changed(services, "client", client_id, "changed"), *taken_on)
         ),
     )
 
@@ -74,16 +82,15 @@ async def change(services: Services, client_id: str, changes: ClientChanges) -> 
 async def rotate_secret(services: Services, client_id: str, *, keep_old: timedelta) -> tuple[Client, str]:
     """A new secret; the youngest old one works for `keep_old` more: no call fails meanwhile (R-CA4)."""
     now = services.clock.now()
-    secret = _new_secret(services)
+    secret = client_secrets.new(services)
 
     def decide(client: Client) -> Client:
         if client.is_public:
             raise Refused(
                 f"{client_id} is a public app ({client.type}): it cannot keep a secret and has none."
             )
-        return with_changes(
-            client, secrets=(_record_of(secret, now), *_ending(client.secrets, now, keep_old))
-        )
+        added = client_secrets.record_of(secret, client, services)
+        return with_changes(client, secrets=(added, *client_secrets.ending(client.secrets, now, keep_old)))
 
     client = await replace(
         lambda: find(services, client_id),
@@ -137,6 +144,8 @@ def _changed(client: Client, changes: ClientChanges, now: datetime) -> Client:
     if after.token_endpoint_auth_method == "private_key_jwt" != client.token_endpoint_auth_method:
         # Whoever still has the old secret can do nothing with it, now or after a change back.
         after = with_changes(after, secrets=())
+    if after.token_endpoint_auth_method != "client_secret_jwt":
+        after = with_changes(after, secrets=client_secrets.unsealed(after.secrets))
     if changes.is_enabled is not None:
         after = with_changes(after, is_enabled=changes.is_enabled)
     is_disabled = client.is_enabled and not after.is_enabled
@@ -155,26 +164,3 @@ def _moved_origins(client: Client, redirect_uris: tuple[str, ...]) -> tuple[str,
     derived = client_rules.origins("spa", client.redirect_uris)
     by_hand = tuple(origin for origin in client.allowed_origins if origin not in derived)
     return tuple(dict.fromkeys(by_hand + client_rules.origins("spa", redirect_uris)))
-
-
-def _new_secret(services: Services) -> str:
-    return "ik_cs_" + base64url.encode(services.entropy.random(SECRET_BYTES))
-
-
-def _record_of(secret: str, now: datetime) -> ClientSecret:
-    return ClientSecret(digest=sha256(secret.encode()), created_at=now)
-
-
-def _ending(
-    secrets: tuple[ClientSecret, ...], now: datetime, keep_old: timedelta
-) -> tuple[ClientSecret, ...]:
-    """Two may be alive: the youngest of the old ones ends soon, the others at once."""
-    alive = sorted(
-        (secret for secret in secrets if secret.expires_at is None or now < secret.expires_at),
-        key=lambda secret: secret.created_at,
-    )
-    if not alive or not keep_old:
-        return ()
-    latest = now + keep_old
-    expires_at = min(alive[-1].expires_at or latest, latest)
-    return (with_changes(alive[-1], expires_at=expires_at),)

@@ -129,6 +129,8 @@ class Consents(Protocol):
     ) -> Done | Stale:
         """Adds, never removes. Stale if the client's revision or the person's epoch moved.
 
+        What was allowed for an API that was deleted is no part of what is allowed for the next of its name.
+
         `answered` names one row (made if it is missing) and replaces its `answered` by this scope, empty to
         forget.
         """

@@ -66,13 +66,24 @@ class MemoryConsents:
             return Stale()
         for api, scope in additions:
             key = (user_id, client_id, api)
-            tables.consents[key] = _extended(tables.consents.get(key) or _skipped(*key, now), scope, now)
+            tables.consents[key] = _extended(self._of_this_api(*key, now), scope, now)
         key = (user_id, client_id, answered[0])
-        stored = tables.consents.get(key) or _skipped(*key, now)
-        tables.consents[key] = replace(stored, answered=tuple(answered[1]))
+        tables.consents[key] = replace(self._of_this_api(*key, now), answered=tuple(answered[1]))
         if not is_retry:
             tables.record(events)
         return Done()
+
+    def _of_this_api(
+        self, user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, now: datetime
+    ) -> Consent:
+        """What was allowed for an API of this name that was deleted contributes nothing but its epoch."""
+        stored = self._tables.consents.get((user_id, client_id, api))
+        if stored is None:
+            return _skipped(user_id, client_id, api, now)
+        record = None if api is None else self._tables.apis.get(api)
+        if record is not None and record.is_younger_than(stored.granted_at):
+            return replace(stored, scope=(), answered=(), granted_at=now)
+        return stored
 
     def _revoke(
         self, user_id: Subject, client_id: ClientId, events: Sequence[Event], is_retry: bool

@@ -14,7 +14,8 @@ from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import CONSENT, GRANT
+from innkeeper.server.storage.sqlite.registry import GET_API
+from innkeeper.server.storage.sqlite.rows import API, CONSENT, GRANT
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -80,10 +81,10 @@ def _allow(
     if not transaction.rows(IS_CURRENT, basis):
         return Stale()
     for api, scope in additions:
-        stored = _stored(user_id, client_id, api, transaction) or _skipped(user_id, client_id, api, now)
+        stored = _of_this_api(user_id, client_id, api, now, transaction)
         _put(_extended(stored, scope, now), transaction)
     api, scope = answered
-    stored = _stored(user_id, client_id, api, transaction) or _skipped(user_id, client_id, api, now)
+    stored = _of_this_api(user_id, client_id, api, now, transaction)
     _put(replace(stored, answered=tuple(scope)), transaction)
     if not transaction.is_retry:
         transaction.record(events)
@@ -108,11 +109,18 @@ def _revoke(
     return Done()
 
 
-def _stored(
-    user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, transaction: Transaction
-) -> Consent | None:
+def _of_this_api(
+    user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, now: datetime, transaction: Transaction
+) -> Consent:
+    """What was allowed for an API of this name that was deleted contributes nothing but its epoch."""
     row = transaction.row(ONE, (user_id, client_id, api or ""))
-    return CONSENT.decode(row[0]) if row else None
+    if row is None:
+        return _skipped(user_id, client_id, api, now)
+    stored = CONSENT.decode(row[0])
+    found = None if api is None else transaction.row(GET_API, (api,))
+    if found is not None and API.decode(found[0]).is_younger_than(stored.granted_at):
+        return replace(stored, scope=(), answered=(), granted_at=now)
+    return stored
 
 
 def _put(consent: Consent, transaction: Transaction) -> None:
