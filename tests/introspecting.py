@@ -8,13 +8,17 @@ from typing import Any
 import httpx2
 import msgspec
 
+from innkeeper.server.config import LegacyFlows
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.identifiers import ApiIdentifier
 from tests.attacks.token_requests import tables
+from tests.fronting import a_front_client, answered
+from tests.passwords import PLAIN, ask
 from tests.refreshing import a_refreshing_world, refreshed, signed_in
 from tests.world import PAYROLL, TIMESHEETS, World, a_client, basic
 
 INACTIVE = {"active": False}
+EVERYTHING = LegacyFlows(password=True, implicit=True, front_channel_access_tokens=True)
 GUARD = "timesheets-api"
 OTHER_GUARD = "payroll-api"
 FORMS: dict[str, dict[str, Any]] = {
@@ -27,13 +31,14 @@ Got = Callable[[World], Awaitable[str]]
 
 
 async def a_guarded_world(**settings: Any) -> World:
-    """`timesheets-api` and `payroll-api` guard their APIs."""
+    """`timesheets-api` and `payroll-api` guard their APIs; `front` and `terminal` get tokens in old ways."""
     machine: dict[str, Any] = {"type": "m2m", "redirect_uris": (), "response_types": (), "grant_types": ()}
     guards = (
         a_client(GUARD, **machine, resource_server_of=(TIMESHEETS,)),
         a_client(OTHER_GUARD, **machine, resource_server_of=(PAYROLL,)),
     )
-    return await a_refreshing_world(extra_clients=guards, **settings)
+    others = (a_front_client(), a_client("terminal", grant_types=(PLAIN, "refresh_token")))
+    return await a_refreshing_world(extra_clients=(*guards, *others), legacy=EVERYTHING, **settings)
 
 
 async def set_api(world: World, identifier: ApiIdentifier = TIMESHEETS, **changes: Any) -> None:
@@ -67,10 +72,32 @@ async def by_itself(world: World) -> str:
     return str(answer.json()["access_token"])
 
 
+async def by_password(world: World) -> str:
+    """erin's, through `terminal`, which took her password."""
+    form: dict[str, Any] = {"audience": TIMESHEETS, "scope": "openid profile read:timesheets"}
+    answer = await ask(world, **form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+def by_front_channel(response_type: str) -> Got:
+    """erin's, through `front`, out of the address bar."""
+
+    async def got(world: World) -> str:
+        scope = "openid profile read:timesheets"
+        told = await answered(world, response_type=response_type, audience=TIMESHEETS, scope=scope)
+        return told["access_token"]
+
+    return got
+
+
 GRANTS: dict[str, tuple[str, Got]] = {
     "code": ("web", by_code),
     "refresh": ("web", by_refresh),
     "client_credentials": ("cron", by_itself),
+    "password": ("terminal", by_password),
+    "implicit": ("front", by_front_channel("id_token token")),
+    "hybrid": ("front", by_front_channel("code token")),
 }
 """Who holds the access token, and how it was got."""
 
