@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.person import Person, at
 from tests.e2e import programs
-from tests.house import House
+from tests.house import House, http
 from tests.serving import free_socket, port_of
 
 pytestmark = pytest.mark.browser
@@ -34,6 +34,7 @@ API = {
     "scope": "openid profile email read:timesheets create:timesheets",
     "audience": "https://api.exampleco.test/timesheets",
 }
+AUDIENCE = {"audience": API["audience"]}
 
 
 @pytest.fixture
@@ -84,11 +85,40 @@ def open_error(person: Person) -> None:
     person.authorize("timesheets-web", "https://elsewhere.test/callback")
 
 
+def open_question(person: Person, language: str = "en") -> None:
+    """As somebody who is signed in already, by the link of a television."""
+    open_sign_in(person)
+    person.sign_in("erin")
+    person.page.set_extra_http_headers({"accept-language": language})
+    form = {"client_id": "timesheets-tv", "scope": "openid profile offline_access read:timesheets"}
+    with http() as television:
+        codes = television.post(f"{person.house.issuer}/oauth/device/code", data=form | AUDIENCE).json()
+    person.page.goto(codes["verification_uri_complete"])
+    person.page.wait_for_selector("#device-confirm")
+
+
+def open_device_consent(person: Person) -> None:
+    person.house.command("api", "change", API["audience"], "--ask-consent")
+    open_question(person)
+    person.page.click("#device-confirm")
+    person.page.wait_for_selector("#consent-allow")
+    person.house.command("api", "change", API["audience"], "--skip-consent")
+
+
 PAGES: dict[str, Callable[[Person], None]] = {
     "sign-in": open_sign_in,
     "wrong-password": fail_to_sign_in,
     "consent": open_consent,
     "confirm": open_confirmation,
+    "device": lambda person: void(person.page.goto(f"{person.house.issuer}/device")),
+    "device-wrong": lambda person: void(
+        person.page.goto(f"{person.house.issuer}/device?user_code=BCDF-GHJK")
+    ),
+    "device-question": open_question,
+    "device-question-de": lambda person: open_question(person, "de"),
+    "device-question-ar": lambda person: open_question(person, "ar"),
+    "device-consent": open_device_consent,
+    "device-connected": lambda person: void(person.page.goto(f"{person.house.issuer}/device/connected")),
     "error": open_error,
     "home": lambda person: void(person.page.goto(person.house.issuer)),
     "notice": lambda person: void(person.page.goto(f"{person.house.issuer}/sign-in")),

@@ -101,6 +101,7 @@ def test_dev_json_holds_the_example_world(dev: Running) -> None:
             False,
         ),
         "timesheets-cli": ("native", ["http://127.0.0.1/callback"], False),
+        "timesheets-tv": ("native", [], False),
         "timesheets-cron": ("m2m", [], True),
         "paycheck": ("regular_web", ["http://localhost:8002/auth/callback"], True),
     }

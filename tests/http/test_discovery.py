@@ -29,6 +29,7 @@ from tests.assertions import (
 from tests.attacks.oracles import is_json_error
 from tests.fronting import FRONT_CALLBACK, MODES, a_front_world, answered, asked, delivered, mode_of
 from tests.refreshing import a_refresh_token, may_refresh
+from tests.television import DEVICE_GRANT, Phone, a_living_room, shown
 from tests.visitor import BROWSER, Visitor
 from tests.world import (
     ISSUER,
@@ -37,7 +38,6 @@ from tests.world import (
     TIMESHEETS,
     VERIFIER,
     World,
-    a_world,
     authorize_parameters,
     basic,
     code_form,
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def world() -> World:
-    return await a_world()
+    return await a_living_room()
 
 
 async def metadata(world: World) -> dict[str, Any]:
@@ -89,8 +89,8 @@ async def test_every_url_is_below_the_issuer_and_answers(world: World) -> None:
     found = await metadata(world)
     assert found["issuer"] == ISSUER
     urls = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
-    endpoints = ("authorization", "token", "userinfo", "revocation", "introspection")
-    assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in endpoints)}
+    names = "authorization token userinfo revocation introspection device_authorization end_session"
+    assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in names.split())}
     for name, url in urls.items():
         assert url.startswith(ISSUER + "/")
         answer = await world.http().get(url)
@@ -221,13 +221,18 @@ async def test_each_grant_type_works_and_others_are_refused(world: World) -> Non
         "authorization_code": ("web", code_form(await Visitor(world).code())),
         "client_credentials": ("cron", {"grant_type": "client_credentials", "audience": TIMESHEETS}),
     }
+    codes = await shown(world)
+    await Phone(world).connect(codes)
+    device = {"grant_type": DEVICE_GRANT, "client_id": "tv", "device_code": codes["device_code"]}
+    forms[DEVICE_GRANT] = ("", device)
     supported = (await metadata(world))["grant_types_supported"]
     assert set(supported) == set(forms)
     for name in supported:
         client_id, form = forms[name]
-        answer = await world.http().post("/oauth/token", data=form, headers=basic(client_id))
+        headers = basic(client_id) if client_id else {}
+        answer = await world.http().post("/oauth/token", data=form, headers=headers)
         assert answer.status_code == 200, name
-    for name in ("password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"):
+    for name in ("password", "implicit"):
         answer = await world.http().post("/oauth/token", data={"grant_type": name}, headers=basic("web"))
         is_json_error(answer, 400, "unsupported_grant_type")
 

@@ -14,9 +14,13 @@ OAuthError
 ├── ConsentRequired             consent_required            400   prompt=none
 ├── InteractionRequired         interaction_required        400   prompt=none
 ├── AccountSelectionRequired    account_selection_required  400   prompt=none
+├── UnmetAuthenticationRequirements unmet_authentication_requirements 400   an essential `acr`
 ├── RequestNotSupported         request_not_supported       400
 ├── RequestUriNotSupported      request_uri_not_supported   400
 ├── RegistrationNotSupported    registration_not_supported  400
+├── AuthorizationPending        authorization_pending       400   RFC 8628 §3.5
+├── SlowDown                    slow_down                   400   RFC 8628 §3.5
+├── ExpiredToken                expired_token               400   RFC 8628 §3.5
 ├── InvalidToken                invalid_token               401   at an API
 ├── InsufficientScope           insufficient_scope          403   at an API
 ├── ServerError                 server_error                500
@@ -112,6 +116,10 @@ class AccountSelectionRequired(OAuthError):
     code = "account_selection_required"
 
 
+class UnmetAuthenticationRequirements(OAuthError):
+    code = "unmet_authentication_requirements"
+
+
 class RequestNotSupported(OAuthError):
     code = "request_not_supported"
 
@@ -122,6 +130,18 @@ class RequestUriNotSupported(OAuthError):
 
 class RegistrationNotSupported(OAuthError):
     code = "registration_not_supported"
+
+
+class AuthorizationPending(OAuthError):
+    code = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    code = "slow_down"
+
+
+class ExpiredToken(OAuthError):
+    code = "expired_token"
 
 
 class InvalidToken(OAuthError):

@@ -1,4 +1,4 @@
-"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3): one document for all."""
+"""Authorization server metadata (RFC 8414 §2, OIDC Discovery §3, RFC 9207 §3, RFC 8628 §4): one document for all."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,6 +26,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool
     userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
     introspection_endpoint: str | None = None
     introspection_endpoint_auth_methods_supported: Sequence[str] | None = None
     introspection_endpoint_auth_signing_alg_values_supported: Sequence[str] | None = None
@@ -38,6 +40,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     claims_supported: Sequence[str] | None = None
     claims_parameter_supported: bool | None = None
     request_parameter_supported: bool | None = None
+    acr_values_supported: Sequence[str] | None = None
+    display_values_supported: Sequence[str] | None = None
     prompt_values_supported: Sequence[str] | None = None
     ui_locales_supported: Sequence[str] | None = None
 

@@ -4,11 +4,13 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+SHORTEST_USER_CODE: Final = {"letters": 8, "digits": 9}
+LONGEST_USER_CODE: Final = 16
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -35,6 +37,8 @@ class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     id_token_s: int = 3600
     session_idle_s: int = 3 * 86_400
     session_absolute_s: int = 30 * 86_400
+    device_code_s: int = 900
+    device_interval_s: int = 5
     interaction_s: int = 3600
     interaction_after_sign_in_s: int = 600
     signing_key_s: int = 90 * 86_400
@@ -51,6 +55,18 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     password_workers: int = 2
     password_queue: int = 64
     password_minimum_length: int = 12
+
+
+class DeviceCodes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """User codes, and how often wrong ones may be typed, per window of `window_s` seconds (RFC 8628 §5.1, §6.1)."""
+
+    alphabet: Literal["letters", "digits"] = "letters"
+    length: int = 8
+    wrong_codes_per_address: int = 10
+    wrong_codes_per_person: int = 10
+    wrong_codes: int = 300
+    starts_per_address: int = 100
+    window_s: int = 900
 
 
 class LegacyFlows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Listen = Listen()
     lifetimes: Lifetimes = Lifetimes()
     sign_in: SignInLimits = SignInLimits()
+    device: DeviceCodes = DeviceCodes()
     legacy: LegacyFlows = LegacyFlows()
     hooks: str | None = None
     dev: bool = False
@@ -114,6 +131,14 @@ def check(settings: Settings) -> None:
             ip_network(network, strict=False)
         except ValueError as error:
             raise SettingsRefused(f"listen.trusted_proxies: {error}") from error
+    shortest = SHORTEST_USER_CODE[settings.device.alphabet]
+    if not shortest <= settings.device.length <= LONGEST_USER_CODE:
+        raise SettingsRefused(
+            f"device.length: {shortest} to {LONGEST_USER_CODE} {settings.device.alphabet};"
+            " a shorter code can be guessed"
+        )
+    if settings.lifetimes.device_interval_s < 1:
+        raise SettingsRefused("lifetimes.device_interval_s: at least 1 second")
     if (settings.listen.certificate is None) != (settings.listen.private_key is None):
         raise SettingsRefused("listen.certificate and listen.private_key go together")
 
@@ -157,5 +182,11 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str]) -> dict[s
 
 LISTS = frozenset({"trusted_proxies"})
 NOT_SETTINGS = frozenset(
-    {"INNKEEPER_MASTER_SECRET", "INNKEEPER_DATA", "INNKEEPER_FORBID_SKIPS", "INNKEEPER_CONFIG"}
+    {
+        "INNKEEPER_MASTER_SECRET",
+        "INNKEEPER_DATA",
+        "INNKEEPER_FORBID_SKIPS",
+        "INNKEEPER_CONFIG",
+        "INNKEEPER_PROGRAM",
+    }
 )

@@ -11,6 +11,7 @@ from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.role import Permission, Role
 from innkeeper.server.model.user import Address, Profile
+from innkeeper.server.protocol.grants import device_code
 
 TIMESHEETS: Final = ApiIdentifier("https://api.exampleco.test/timesheets")
 
@@ -88,6 +89,13 @@ APPS: Final = (
         name="Timesheets command line",
         type="native",
         redirect_uris=("http://127.0.0.1/callback",),
+        publisher="ExampleCo",
+    ),
+    NewClient(
+        client_id="timesheets-tv",
+        name="Timesheets board",
+        type="native",
+        grant_types=(device_code.NAME, "refresh_token"),
         publisher="ExampleCo",
     ),
     NewClient(

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from innkeeper.oauth.errors import AccessDenied, OAuthError
+from innkeeper.oauth.errors import AccessDenied
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import authorize
 from innkeeper.server.flows import interaction as interactions
@@ -23,7 +23,7 @@ REQUIRED = Scope(("openid",))
 async def view(handle: str, browser: Browser, services: Services) -> Pending | authorize.Outcome:
     """The pending request whose step is `AskConsent` or `Confirm`, or what comes next when neither is needed."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    pending = await _load(interaction, browser, services)
+    pending = await authorize.load_or_refuse(interaction, browser, services)
     if isinstance(pending, Pending) and isinstance(pending.step, AskConsent | Confirm):
         return pending
     return await authorize.advance(interaction, browser, services)
@@ -52,6 +52,7 @@ async def allow(
         return await authorize.advance(pending.interaction, browser, services)
     progress = Progress(
         authenticated=before.authenticated,
+        account_chosen=before.account_chosen,
         answered_by=pending.signed_in.session.sid,
         confirmed=True,
         pages_shown=True,
@@ -75,7 +76,7 @@ async def allow(
 async def deny(handle: str, browser: Browser, services: Services) -> authorize.Outcome:
     """Back to the app with `access_denied`; nothing is issued or remembered (R-CN2)."""
     interaction = interactions.unseal(handle, browser.binding, services)
-    target = await authorize.find_target(interaction.request(), services)
+    target = await authorize.target_of(interaction, browser, services)
     services.events.emit(
         ConsentDenied(
             at=services.clock.now(),
@@ -84,22 +85,12 @@ async def deny(handle: str, browser: Browser, services: Services) -> authorize.O
             ip=browser.address,
         )
     )
-    return authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
+    return await authorize.refuse(target, AccessDenied("The person did not allow it."), browser, services)
 
 
 def _boxes(pending: Pending) -> tuple[str, ...] | None:
     """What the page asks for; None when it only asks for a confirmation."""
     return tuple(sorted(pending.step.missing)) if isinstance(pending.step, AskConsent) else None
-
-
-async def _load(
-    interaction: interactions.Interaction, browser: Browser, services: Services
-) -> Pending | authorize.Answer:
-    try:
-        return await authorize.load(interaction, browser, services)
-    except OAuthError as error:
-        target = await authorize.find_target(interaction.request(), services)
-        return authorize.refuse(target, error, browser, services)
 
 
 async def _remember(

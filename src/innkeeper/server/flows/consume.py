@@ -15,6 +15,7 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.events import (
     CodeRedeemed,
     CodeReplayed,
+    DeviceRedeemed,
     Event,
     GrantOpened,
     RefreshAhead,
@@ -25,8 +26,15 @@ from innkeeper.server.model.events import (
 )
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt
-from innkeeper.server.protocol.grants import authorization_code, refresh_token
-from innkeeper.server.protocol.grants.base import Consumption, Nothing, OpenGrant, RedeemCode, RotateFamily
+from innkeeper.server.protocol.grants import authorization_code, device_code, refresh_token
+from innkeeper.server.protocol.grants.base import (
+    Consumption,
+    Nothing,
+    OpenGrant,
+    RedeemCode,
+    RedeemDevice,
+    RotateFamily,
+)
 from innkeeper.server.storage.outcomes import (
     Done,
     Gone,
@@ -93,6 +101,8 @@ async def commit(
             return await _redeem(consumption, prepared, teller, attempt, services)
         case RotateFamily():
             return await _rotate(consumption, prepared, teller, attempt, services)
+        case RedeemDevice():
+            return await _redeem_device(consumption, prepared, teller, attempt, services)
         case OpenGrant():
             return await _open(consumption, prepared, teller, attempt, services)
         case _:
@@ -182,6 +192,32 @@ async def _rotate(
             raise InvalidGrant(refresh_token.REFUSED, detail="used before: the grant is revoked")
         case Gone():
             raise InvalidGrant(refresh_token.REFUSED, detail="expired, or its grant is revoked")
+        case _:
+            assert_never(outcome)
+
+
+async def _redeem_device(
+    redemption: RedeemDevice, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
+) -> Committed | None:
+    scope = str(prepared.authorization.scope)
+    redeemed = DeviceRedeemed(**teller.common, grant_id=redemption.grant_id, scope=scope)
+    outcome = await services.store.device_codes.redeem(
+        redemption.key,
+        attempt=attempt,
+        now=prepared.now,
+        epochs=redemption.epochs,
+        access_token=prepared.opaque,
+        family=prepared.family,
+        events=[redeemed],
+    )
+    match outcome:
+        case Redeemed():
+            return Committed(event=redeemed)
+        case Stale():
+            await services.registry.refresh()
+            return None
+        case Gone():
+            raise InvalidGrant(device_code.REFUSED, detail="used before, expired, or its grant is revoked")
         case _:
             assert_never(outcome)
 

@@ -16,6 +16,7 @@ from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.services import Services
 from innkeeper.server.protocol.interaction import Progress
+from innkeeper.server.protocol.waiting_device import DeviceReference
 
 MAX_HANDLE_LENGTH: Final = 14 * 1024
 
@@ -27,6 +28,8 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     created_at: datetime
     parameters: tuple[tuple[str, str], ...]
     progress: Progress = Progress()
+    device: DeviceReference | None = None
+    """Then there are no parameters: what the device asked for is in its record."""
 
     def request(self) -> Parameters:
         """The parameters, repetitions and all."""
@@ -53,12 +56,13 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Interaction)
 
 
-def new(parameters: Parameters, services: Services) -> Interaction:
-    """A request that has just arrived."""
+def new(parameters: Parameters, services: Services, device: DeviceReference | None = None) -> Interaction:
+    """A request that has just arrived, or a code that has just been entered."""
     return Interaction(
         interaction_id=base64url.encode(services.entropy.random(16)),
         created_at=services.clock.now(),
         parameters=parameters.pairs,
+        device=device,
     )
 
 

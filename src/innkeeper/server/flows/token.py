@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from innkeeper.oauth.errors import (
+    AuthorizationPending,
     InvalidRequest,
     OAuthError,
     UnauthorizedClient,
@@ -20,34 +21,33 @@ from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
 from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.password import person_with
 from innkeeper.server.flows.refresh_tokens import presented
+from innkeeper.server.flows.refuse import commit_refusal
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.events import (
-    CodeBurnt,
     Event,
     TokenRefused,
 )
-from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.protocol.authorize import MAY_REPEAT
 from innkeeper.server.protocol.grants.base import (
-    BurnCode,
     CodeByHandle,
     Context,
+    DeviceByHandle,
     Evidence,
     FamilyByHandle,
     GrantType,
     Lookup,
-    Nothing,
     PasswordOf,
     Refusal,
 )
-from innkeeper.server.storage.outcomes import Burnt
 
 
 async def exchange(request: ClientRequest, services: Services) -> issue.TokenResponse:
     """The tokens. Raises `OAuthError`, `StoreUnavailable`."""
     try:
         return await _exchange(request, services)
+    except AuthorizationPending:
+        raise  # a device that waits in time, every five seconds: nothing was refused
     except OAuthError as error:
         services.events.emit(_refused(request, error, services.clock.now()))
         raise
@@ -66,7 +66,8 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
         evidence = await _read(lookup, client, request, services)
         decision = grant.decide(request.form, evidence, _context(client, services, now))
         if isinstance(decision, Refusal):
-            await _commit_refusal(decision, request, client, attempt, services, now)
+            if not await commit_refusal(decision, request, client, attempt, services, now):
+                continue
             raise decision.error
         decision = await hooks.pre_token(
             decision,
@@ -122,32 +123,12 @@ async def _read(lookup: Lookup, client: Client, request: ClientRequest, services
             return await services.store.codes.read(key)
         case FamilyByHandle(text):
             return await presented(text, services)
+        case DeviceByHandle(key) if key is not None:
+            return await services.store.device_codes.read(key)
         case PasswordOf():
             return await person_with(lookup, client, request, services)
         case _:
             return None
-
-
-async def _commit_refusal(
-    refusal: Refusal,
-    request: ClientRequest,
-    client: Client,
-    attempt: Attempt,
-    services: Services,
-    now: datetime,
-) -> None:
-    """Before the answer leaves: a crash after it must not leave the code alive."""
-    match refusal.consumption:
-        case BurnCode(key=key, grant_id=grant_id):
-            burnt = CodeBurnt(
-                at=now, correlation_id=request.correlation_id, client_id=client.client_id, ip=request.address,
-                grant_id=grant_id,
-            )  # fmt: skip
-            outcome = await services.store.codes.burn(key, attempt=attempt, now=now, events=[burnt])
-            if isinstance(outcome, Burnt):  # not when there was nothing left to burn
-                services.events.emit(burnt)
-        case Nothing():
-            pass
 
 
 def _refused(request: ClientRequest, error: OAuthError, now: datetime) -> Event:

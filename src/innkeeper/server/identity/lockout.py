@@ -11,7 +11,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from innkeeper.jose.hashes import hmac_sha256
-from innkeeper.server.config import SignInLimits
+from innkeeper.server.config import DeviceCodes, SignInLimits
 from innkeeper.server.model.throttle import AttemptLimit
 
 
@@ -28,6 +28,34 @@ def limits(identifier: str, address: str, settings: SignInLimits, key: bytes) ->
         (b"account\0" + name, settings.attempts_per_account),
         (b"address\0" + group, settings.attempts_per_address),
     )
+    return tuple(
+        AttemptLimit(key=hmac_sha256(key, what), attempts=attempts, window=window)
+        for what, attempts in counted
+    )
+
+
+def device_starts(address: str, settings: DeviceCodes, key: bytes) -> tuple[AttemptLimit, ...]:
+    """Anybody may start a device flow in a public app's name; one address cannot fill the store with them."""
+    what = b"device start\0" + address_group(address).encode()
+    window = timedelta(seconds=settings.window_s)
+    return (AttemptLimit(key=hmac_sha256(key, what), attempts=settings.starts_per_address, window=window),)
+
+
+def user_codes(
+    address: str, person: str | None, settings: DeviceCodes, key: bytes
+) -> tuple[AttemptLimit, ...]:
+    """Wrong user codes are counted by address and all together (RFC 8628 §5.1).
+
+    Somebody who is signed in has a counter of their own instead of the common one: when strangers guess, the common
+    one closes the page to strangers alone.
+    """
+    group = address_group(address).encode()
+    counted = [(b"user code at\0" + group, settings.wrong_codes_per_address)]
+    if person is None:
+        counted.append((b"user codes", settings.wrong_codes))
+    else:
+        counted.append((b"user code by\0" + person.encode(), settings.wrong_codes_per_person))
+    window = timedelta(seconds=settings.window_s)
     return tuple(
         AttemptLimit(key=hmac_sha256(key, what), attempts=attempts, window=window)
         for what, attempts in counted

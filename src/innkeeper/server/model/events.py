@@ -38,6 +38,13 @@ class SignInBlocked(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "sign_in.blocked"
 
 
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """A person signed out in one browser; `client_id` is the app that asked for it, if one did."""
+
+    type: ClassVar[str] = "session.ended"
+    sid: str = ""
+
+
 class ConsentGiven(Event, frozen=True, kw_only=True):
     """A person allowed these scopes."""
 
@@ -87,6 +94,48 @@ class CodeBurnt(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "code.burnt"
     grant_id: str = ""
+
+
+class DeviceStarted(Event, frozen=True, kw_only=True):
+    """A device asked for a code to show."""
+
+    type: ClassVar[str] = "device.started"
+    api: str | None = None
+    scope: str = ""
+
+
+class DeviceCodeRefused(Event, frozen=True, kw_only=True):
+    """Somebody typed a code that no device shows, or that is over or in another's hands."""
+
+    type: ClassVar[str] = "device.code_refused"
+
+
+class DeviceBlocked(Event, frozen=True, kw_only=True):
+    """Too many wrong codes, or too many starts; nothing was looked up."""
+
+    type: ClassVar[str] = "device.blocked"
+
+
+class DeviceApproved(Event, frozen=True, kw_only=True):
+    """A person allowed a device: an authorization was completed."""
+
+    type: ClassVar[str] = "device.approved"
+    grant_id: str = ""
+    scope: str = ""
+
+
+class DeviceDenied(Event, frozen=True, kw_only=True):
+    """A person refused a device."""
+
+    type: ClassVar[str] = "device.denied"
+
+
+class DeviceRedeemed(Event, frozen=True, kw_only=True):
+    """A device got its tokens."""
+
+    type: ClassVar[str] = "device.redeemed"
+    grant_id: str = ""
+    scope: str = ""
 
 
 class RefreshRotated(Event, frozen=True, kw_only=True):

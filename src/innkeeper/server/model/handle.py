@@ -12,7 +12,7 @@ from innkeeper.jose import base64url
 from innkeeper.jose.hashes import sha256
 from innkeeper.server.model.identifiers import HandleKey
 
-HandleKind = Literal["ik_ac_", "ik_at_", "ik_se_", "ik_ln_"]
+HandleKind = Literal["ik_ac_", "ik_at_", "ik_dc_", "ik_se_", "ik_ln_"]
 RANDOM_BYTES: Final = 32
 ORDER_BYTES: Final = 8
 _COUNTER_MODULUS: Final = 1 << 24

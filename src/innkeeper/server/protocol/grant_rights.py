@@ -13,11 +13,14 @@ from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope
 from innkeeper.server.protocol.liveness import stands
-from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant, GrantStanding
+from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant, GrantStanding
+
+Completed = CodeAndGrant | FamilyAndGrant | DeviceAndGrant
+"""Whatever stands for a grant."""
 
 
 def authorization_of(
-    found: CodeAndGrant | FamilyAndGrant,
+    found: Completed,
     *,
     client: Client,
     registry: RegistrySnapshot,
@@ -49,6 +52,7 @@ def authorization_of(
         ),
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
+        claims=grant.claims,
         access_token_lifetime=access_token_lifetime(api, settings),
     )
 
@@ -60,6 +64,6 @@ def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:
     return api.access_token_lifetime
 
 
-def decided_on(found: CodeAndGrant | FamilyAndGrant, client: Client) -> Epochs:
+def decided_on(found: Completed, client: Client) -> Epochs:
     """The epochs of the grant, and the client as it was read for this request."""
     return replace(found.grant.epochs, client_revision=client.revision)

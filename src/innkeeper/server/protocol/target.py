@@ -13,6 +13,7 @@ from innkeeper.oauth.errors import UntrustedRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.model.client import Client
 from innkeeper.server.protocol import response_modes, response_types
+from innkeeper.server.protocol.waiting_device import WaitingDevice
 
 MAX_PARAMETERS_BYTES: Final = 6 * 1024
 TOO_LARGE: Final = "request_too_large"
@@ -28,6 +29,13 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None
     ui_locales: str | None = None
     """For the page that carries the answer, where the mode needs one."""
+    device: WaitingDevice | None = None
+    """A person answers for a device: the answer goes to the store, from where the device fetches it."""
+
+    @property
+    def leads_to(self) -> tuple[str, ...]:
+        """Where the forms of the pages may end up."""
+        return () if self.device is not None else (self.redirect_uri,)
 
 
 def client_id_of(parameters: Parameters) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.session import Session
@@ -107,6 +108,33 @@ class CodeAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant
     user: User | None
     consent_epoch: int
+
+
+class DeviceAndGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that a person has approved, read in one go; `user` is None when the person is gone."""
+
+    device: DeviceAuthorization
+    grant: Grant
+    user: User | None
+    consent_epoch: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The device polled in time, and nobody has answered yet."""
+
+
+class TooSoon(msgspec.Struct, frozen=True, kw_only=True):
+    """The device polled before its interval had passed; the interval is longer from now on."""
+
+    interval_s: int
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """The device's time is over, and this is the one time that it is told."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody has allowed or refused it meanwhile: read it again."""
 
 
 class GrantStanding(msgspec.Struct, frozen=True, kw_only=True):

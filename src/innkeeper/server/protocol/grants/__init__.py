@@ -4,6 +4,7 @@ from innkeeper.server.config import LegacyFlows
 from innkeeper.server.protocol.grants.authorization_code import AuthorizationCodeGrant
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.grants.client_credentials import ClientCredentials
+from innkeeper.server.protocol.grants.device_code import DeviceCodeGrant
 from innkeeper.server.protocol.grants.password import PasswordGrant, PasswordRealmGrant
 from innkeeper.server.protocol.grants.refresh_token import RefreshTokenGrant
 
@@ -11,6 +12,7 @@ GRANTS: tuple[GrantType, ...] = (
     AuthorizationCodeGrant(),
     RefreshTokenGrant(),
     ClientCredentials(),
+    DeviceCodeGrant(),
 )
 
 PASSWORD_GRANTS: tuple[GrantType, ...] = (

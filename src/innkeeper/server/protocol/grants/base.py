@@ -17,13 +17,14 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import Unproved
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.secret import Secret
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
-from innkeeper.server.storage.outcomes import CodeAndGrant, FamilyAndGrant
+from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -42,6 +43,12 @@ class FamilyByHandle(msgspec.Struct, frozen=True):
     text: str
 
 
+class DeviceByHandle(msgspec.Struct, frozen=True):
+    """Read a waiting device, with grant and person once it is approved. `key`: as for a code."""
+
+    key: HandleKey | None
+
+
 class PasswordOf(msgspec.Struct, frozen=True, kw_only=True):
     """Prove a person by password, counted and in the same time for everybody. `realm` None: the default directory."""
 
@@ -50,7 +57,7 @@ class PasswordOf(msgspec.Struct, frozen=True, kw_only=True):
     realm: str | None = None
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle | PasswordOf
+Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +79,20 @@ class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
     idle: timedelta
 
 
+class RedeemDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """The one transition that turns an approved device code into tokens."""
+
+    key: HandleKey
+    grant_id: GrantId
+    epochs: Epochs
+
+
+class PollDevice(msgspec.Struct, frozen=True):
+    """Nobody has answered: the transition says whether the device asked too soon or too late (RFC 8628 §3.5)."""
+
+    key: HandleKey
+
+
 class OpenGrant(msgspec.Struct, frozen=True, kw_only=True):
     """The one transition of an authorization that is complete at once: the grant and every token that leaves with it.
 
@@ -88,7 +109,7 @@ class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId
 
 
-Consumption = Nothing | RedeemCode | RotateFamily | OpenGrant
+Consumption = Nothing | RedeemCode | RotateFamily | RedeemDevice | OpenGrant
 """What success changes."""
 
 
@@ -106,7 +127,9 @@ class ProvedPerson(msgspec.Struct, frozen=True, kw_only=True):
     consents: tuple[Consent, ...]
 
 
-Evidence = CodeAndGrant | PresentedFamily | ProvedPerson | Unproved | None
+Evidence = (
+    CodeAndGrant | PresentedFamily | DeviceAuthorization | DeviceAndGrant | ProvedPerson | Unproved | None
+)
 """What the lookup found."""
 
 
@@ -114,7 +137,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The error to answer, and what it changes: committed before the answer leaves."""
 
     error: OAuthError
-    consumption: Nothing | BurnCode = Nothing()
+    consumption: Nothing | BurnCode | PollDevice = Nothing()
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from innkeeper.server.storage.interface.catalogue import (
     Roles,
     SigningKeys,
 )
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
@@ -27,6 +28,7 @@ __all__ = [
     "Clients",
     "Codes",
     "Consents",
+    "DeviceCodes",
     "Directories",
     "Grants",
     "Links",

@@ -14,6 +14,7 @@ from innkeeper.server.storage.interface.catalogue import (
     Roles,
     SigningKeys,
 )
+from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
 
@@ -34,6 +35,7 @@ class Store(Protocol):
     grants: Grants
     access_tokens: AccessTokens
     refresh_families: RefreshFamilies
+    device_codes: DeviceCodes
     links: Links
     assertion_ids: AssertionIds
 

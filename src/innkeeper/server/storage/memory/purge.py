@@ -35,6 +35,9 @@ def _over(tables: Tables, before: datetime) -> Iterator[tuple[dict[Any, Any], ob
     for family_key, family in tables.refresh_families.items():
         if family.absolute_expires_at < before or family.grant_id in over_grants:
             yield tables.refresh_families, family_key
+    for device_key, device in tables.device_codes.items():
+        if device.device.expires_at < before:
+            yield tables.device_codes, device_key
     for session_key, session in tables.sessions.items():
         if session.session.absolute_expires_at < before:
             yield tables.sessions, session_key

@@ -11,6 +11,7 @@ from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.clients import MemoryClients
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
+from innkeeper.server.storage.memory.devices import MemoryDeviceCodes
 from innkeeper.server.storage.memory.directories import MemoryDirectories
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
@@ -46,6 +47,7 @@ class MemoryStore:
         self.grants: interface.Grants = MemoryGrants(tables)
         self.access_tokens: interface.AccessTokens = MemoryAccessTokens(tables)
         self.refresh_families: interface.RefreshFamilies = MemoryRefreshFamilies(tables)
+        self.device_codes: interface.DeviceCodes = MemoryDeviceCodes(tables)
         self.links: interface.Links = MemoryLinks(tables)
         self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
 

@@ -13,6 +13,7 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.directory import DEFAULT_DIRECTORY, Directory
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
@@ -71,6 +72,17 @@ class LinkRow(msgspec.Struct, frozen=True, kw_only=True):
     used_by: Attempt | None = None
 
 
+class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A waiting device and the attempts that changed it; `polled` is what its last poll was told."""
+
+    device: DeviceAuthorization
+    started_by: Attempt
+    answered_by: Attempt | None = None
+    redeemed_by: Attempt | None = None
+    polled_by: Attempt | None = None
+    polled: str | None = None
+
+
 class ThrottleRow(msgspec.Struct, frozen=True, kw_only=True):
     """How many attempts this window has seen."""
 
@@ -111,6 +123,7 @@ class Tables:
         self.access_tokens: dict[HandleKey, OpaqueAccessToken] = {}
         self.refresh_families: dict[HandleKey, RefreshFamily] = {}
         self.denied_tokens: dict[HandleKey, datetime] = {}
+        self.device_codes: dict[HandleKey, DeviceRow] = {}
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
         self.assertion_ids: dict[bytes, AssertionIdRow] = {}

@@ -1,7 +1,7 @@
 """Deleting what is over, in slices small enough to wait behind nobody.
 
-Rows under a time-ordered handle are found at the left edge of their table. Codes and throttles are walked
-round and round instead: a code stays as long as its grant, and a throttle's key says nothing about time.
+Rows under a time-ordered handle are found at the left edge of their table. Codes, grants and throttles are walked
+round and round instead: a code stays as long as its grant, and the keys of the others say nothing about time.
 """
 
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ EDGES: Final = (
     _AT_EDGE.format(table="access_tokens", key="token_key", expiry="expires_at"),
     _AT_EDGE.format(table="refresh_families", key="family_key", expiry="absolute_expires_at"),
     _AT_EDGE.format(table="denied_tokens", key="token_key", expiry="expires_at"),
+    _AT_EDGE.format(table="device_codes", key="device_key", expiry="expires_at"),
     _AT_EDGE.format(table="sessions", key="session_key", expiry="absolute_expires_at"),
     _AT_EDGE.format(table="one_time_links", key="link_key", expiry="expires_at"),
 )
@@ -42,6 +43,8 @@ WHERE a.code_key > ?1 AND a.code_key < ?2 ORDER BY a.code_key LIMIT ?3
 """
 DELETE_CODE: Final = "DELETE FROM authorization_codes WHERE code_key = ?1"
 DELETE_GRANT: Final = "DELETE FROM grants WHERE grant_id = ?1"
+# Not every grant had a code: devices are approved without one.
+NEXT_GRANTS: Final = "SELECT grant_id, expires_at FROM grants WHERE grant_id > ?1 ORDER BY grant_id LIMIT ?2"
 NEXT_THROTTLES: Final = """
 SELECT throttle_key, window_ends_at FROM throttles
 WHERE throttle_key > ?1 ORDER BY throttle_key LIMIT ?2
@@ -55,6 +58,7 @@ class Purge:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._code_cursor = b""
+        self._grant_cursor = ""
         self._throttle_cursor = b""
 
     async def run(self, now: datetime, limit: int) -> int:
@@ -68,7 +72,7 @@ class Purge:
                 deleted += count
                 if count < size:
                     break
-        for walk in (self._codes, self._throttles):
+        for walk in (self._codes, self._grants, self._throttles):
             for _ in range(_WALK_SLICES):
                 count, is_round = await self._writer.submit(partial(walk, before, limit - deleted))
                 deleted += count
@@ -91,6 +95,21 @@ class Purge:
         is_round = len(rows) < _EXAMINED
         if is_round:
             self._code_cursor = b""
+        return deleted, is_round
+
+    def _grants(self, before: datetime, limit: int, transaction: Transaction) -> tuple[int, bool]:
+        before_us = to_us(before)
+        deleted = 0
+        rows = transaction.rows(NEXT_GRANTS, (self._grant_cursor, _EXAMINED))
+        for grant_id, expires_us in rows:
+            if deleted >= limit:
+                return deleted, True
+            self._grant_cursor = grant_id
+            if expires_us < before_us:
+                deleted += transaction.change(DELETE_GRANT, (grant_id,))
+        is_round = len(rows) < _EXAMINED
+        if is_round:
+            self._grant_cursor = ""
         return deleted, is_round
 
     def _throttles(self, before: datetime, limit: int, transaction: Transaction) -> tuple[int, bool]:

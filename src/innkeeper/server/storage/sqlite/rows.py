@@ -11,6 +11,7 @@ from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
+from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.directory import Directory
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.instance import Instance
@@ -52,6 +53,7 @@ CONSENT: Final = Codec(Consent)
 GRANT: Final = Codec(Grant)
 CODE: Final = Codec(AuthorizationCode)
 ACCESS_TOKEN: Final = Codec(OpaqueAccessToken)
+DEVICE: Final = Codec(DeviceAuthorization)
 FAMILY: Final = Codec(RefreshFamily)
 LINK: Final = Codec(OneTimeLink)
 INSTANCE: Final = Codec(Instance)

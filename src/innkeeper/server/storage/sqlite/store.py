@@ -22,6 +22,7 @@ from innkeeper.server.storage.sqlite.clients import SqliteClients
 from innkeeper.server.storage.sqlite.codes import SqliteCodes
 from innkeeper.server.storage.sqlite.connection import migrate, open_writer, prepare_file
 from innkeeper.server.storage.sqlite.consents import SqliteConsents
+from innkeeper.server.storage.sqlite.devices import SqliteDeviceCodes
 from innkeeper.server.storage.sqlite.directories import SqliteDirectories
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.grants import SqliteGrants
@@ -102,6 +103,7 @@ class SqliteStore:
         self.grants: interface.Grants = SqliteGrants(reader, writer)
         self.access_tokens: interface.AccessTokens = SqliteAccessTokens(reader, writer)
         self.refresh_families: interface.RefreshFamilies = SqliteRefreshFamilies(reader, writer)
+        self.device_codes: interface.DeviceCodes = SqliteDeviceCodes(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
         self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
 

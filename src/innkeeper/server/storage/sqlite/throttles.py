@@ -36,15 +36,25 @@ class SqliteThrottles:
         await self._writer.submit(partial(_forget, keys))
 
 
-def _attempt(limits: Sequence[AttemptLimit], now: datetime, transaction: Transaction) -> Allowed | Blocked:
+def used_up(limits: Sequence[AttemptLimit], now: datetime, transaction: Transaction) -> Blocked | None:
+    """Until when, if one of them is; nothing is counted."""
     now_us = to_us(now)
     found = [transaction.row(USED_UP_UNTIL, (limit.key, limit.attempts, now_us)) for limit in limits]
-    used_up = [row[0] for row in found if row is not None]
-    if used_up:
-        return Blocked(until=from_us(max(used_up)))
+    ends = [row[0] for row in found if row is not None]
+    return Blocked(until=from_us(max(ends))) if ends else None
+
+
+def count(limits: Sequence[AttemptLimit], now: datetime, transaction: Transaction) -> None:
+    """One attempt on each of them."""
     for limit in limits:
-        transaction.change(COUNT, (limit.key, to_us(now + limit.window), now_us))
-    return Allowed()
+        transaction.change(COUNT, (limit.key, to_us(now + limit.window), to_us(now)))
+
+
+def _attempt(limits: Sequence[AttemptLimit], now: datetime, transaction: Transaction) -> Allowed | Blocked:
+    blocked = used_up(limits, now, transaction)
+    if blocked is None:
+        count(limits, now, transaction)
+    return blocked or Allowed()
 
 
 def _forget(keys: Sequence[bytes], transaction: Transaction) -> None:

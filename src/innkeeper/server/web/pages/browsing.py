@@ -11,7 +11,12 @@ from innkeeper.server.web.pages import answers
 from innkeeper.server.web.redirects import see_other
 
 BINDING_BYTES = 16
-PATH_OF_PAGE = {"sign-in": "/sign-in", "consent": "/consent"}
+PATH_OF_PAGE = {
+    "sign-in": "/sign-in",
+    "select-account": "/select-account",
+    "device": "/device/confirm",
+    "consent": "/consent",
+}
 
 
 def browser_of(request: Request, services: Services) -> Browser:
@@ -32,14 +37,18 @@ def follow(outcome: flow.Outcome, browser: Browser, request: Request, services: 
         case flow.Answer():
             return answers.deliver(outcome, request, services)
         case flow.Show(page=page, interaction=interaction):
-            binding = browser.binding
-            # Set if absent and never replaced: another tab's sign-in is bound to the one that is there.
-            is_new = binding is None
-            if binding is None:
-                binding = base64url.encode(services.entropy.random(BINDING_BYTES))
+            binding, cookie = bound(browser, services)
             handle = interactions.seal(interaction, binding, services.seals)
-            response = see_other(f"{PATH_OF_PAGE[page]}?interaction={handle}")
-            if is_new:
-                name = cookies.browser_cookie_name(services.settings)
-                response = response.with_headers(cookies.set_cookie(name, binding))
-            return response
+            return see_other(f"{PATH_OF_PAGE[page]}?interaction={handle}").with_headers(*cookie)
+
+
+def bound(browser: Browser, services: Services) -> tuple[str, tuple[tuple[bytes, bytes], ...]]:
+    """What forms are bound to, and the cookie of a browser that is new.
+
+    Set if absent and never replaced: another tab's sign-in is bound to the one that is there.
+    """
+    if browser.binding is not None:
+        return browser.binding, ()
+    binding = base64url.encode(services.entropy.random(BINDING_BYTES))
+    name = cookies.browser_cookie_name(services.settings)
+    return binding, (cookies.set_cookie(name, binding),)

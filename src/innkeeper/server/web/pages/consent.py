@@ -58,6 +58,7 @@ def _page(pending: Pending, browser: Browser, request: Request, services: Servic
     assert browser.binding is not None and pending.signed_in is not None
     handle = interactions.seal(flow.asking(pending), browser.binding, services.seals)
     client, user = pending.request.target.client, pending.signed_in.user
+    device = pending.request.target.device
     missing = pending.step.missing if isinstance(pending.step, AskConsent) else Scope()
     screen = ConsentPage(
         app_name=client.name,
@@ -72,13 +73,14 @@ def _page(pending: Pending, browser: Browser, request: Request, services: Servic
         csrf=forms.token(services, name=FORM, browser=browser.binding, bound_to=handle),
         switch_account_url=f"/sign-in?switch=1&interaction={handle}",
         confirm_only=not isinstance(pending.step, AskConsent),
+        user_code=None if device is None else device.reference.user_code,
     )
     return html(
         screen,
         request,
         services,
         ui_locales=pending.request.ui_locales,
-        leads_to=(pending.request.target.redirect_uri,),
+        leads_to=pending.request.target.leads_to,
     )
 
 

@@ -2,14 +2,17 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from innkeeper.oauth.errors import InvalidRequest, UntrustedRequest
+from innkeeper.server.flows.device_answers import DeviceGone
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
+from innkeeper.server.protocol.end_session import UntrustedSignOut
 from innkeeper.server.protocol.target import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.http import Endpoint, Request, Response
@@ -19,6 +22,8 @@ from innkeeper.server.web.pages.html import html
 from innkeeper.server.web.pages.screens import ErrorPage
 from innkeeper.server.web.pages.wording import Wording
 from innkeeper.server.web.refusals import RETRY_AFTER, Refused, as_json
+
+DEVICE_PAGE: Final = "/device"
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +35,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     fix: str
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitable[Response]]:
@@ -43,6 +49,7 @@ def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitab
             return failed(await _expired(expired.interaction, services), request, services)
         except (
             UntrustedRequest,
+            DeviceGone,
             InteractionRefused,
             FormRefused,
             InvalidRequest,
@@ -74,6 +81,7 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
         cause=failure.cause,
         fix=failure.fix,
         restart_url=failure.restart_url,
+        sign_out_url=failure.sign_out_url,
     )
     response = html(screen, request, services, status=failure.status)
     return response.with_headers(RETRY_AFTER) if failure.status == 503 else response
@@ -82,14 +90,7 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
 def _failure(error: Exception) -> Failure:
     match error:
         case UntrustedRequest():
-            words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
-            return Failure(
-                status=400,
-                wording=words,
-                error=error.code,
-                cause=error.cause,
-                fix=error.fix,
-            )
+            return _untrusted(error)
         case InteractionRefused():
             return Failure(
                 status=400,
@@ -97,6 +98,15 @@ def _failure(error: Exception) -> Failure:
                 error="interaction_refused",
                 cause="The interaction handle was altered, or it was made for another browser.",
                 fix="Start again at /authorize in this browser, with cookies allowed.",
+            )
+        case DeviceGone():
+            return Failure(
+                status=404,
+                wording=wording.DEVICE_GONE,
+                error="device_gone",
+                cause="The device code has expired, was answered, or is claimed by another browser.",
+                fix="Let the device ask for a new code at /oauth/device/code.",
+                restart_url=DEVICE_PAGE,
             )
         case FormRefused():
             return Failure(
@@ -122,6 +132,20 @@ def _failure(error: Exception) -> Failure:
                 cause="The store cannot be reached or written, or too many sign-ins wait.",
                 fix="See /readyz and the log. The request can be repeated.",
             )
+
+
+def _untrusted(error: UntrustedRequest) -> Failure:
+    """What nobody may be redirected for; a person whose app asks wrongly to sign them out can do it here."""
+    leaves = isinstance(error, UntrustedSignOut)
+    words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
+    return Failure(
+        status=400,
+        wording=wording.SIGN_OUT_DOES_NOT_WORK if leaves else words,
+        error=error.code,
+        cause=error.cause,
+        fix=error.fix,
+        sign_out_url="/sign-out" if leaves else None,
+    )
 
 
 def reporter(services: Services) -> Callable[[Request, Exception], Response]:
@@ -157,15 +181,21 @@ def _outside(error: Exception) -> Failure:
 
 async def _expired(interaction: Interaction, services: Services) -> Failure:
     """With a way to start again: the app's own sign-in page where it has one, else the same request (R-LG12, AZ-28)."""
+    if interaction.device is not None:
+        return _sign_in_expired(DEVICE_PAGE)
     client = await services.registry.client(interaction.request().get("client_id") or "")
     restart = "/authorize?" + urlencode(interaction.parameters)
     if client is not None and client.is_enabled and client.initiate_login_uri is not None:
         restart = client.initiate_login_uri
+    return _sign_in_expired(restart)
+
+
+def _sign_in_expired(restart: str) -> Failure:
     return Failure(
         status=400,
         wording=wording.SIGN_IN_EXPIRED,
         error="interaction_expired",
         cause="The interaction is older than its lifetime.",
-        fix="Start again at /authorize.",
+        fix="Start again at /authorize." if restart != DEVICE_PAGE else "Enter the code again.",
         restart_url=restart,
     )

@@ -21,6 +21,17 @@ class SignInPage(Screen, frozen=True, kw_only=True):
     form_action: str = "/sign-in"
 
 
+class SelectAccountPage(Screen, frozen=True, kw_only=True):
+    """Who is signed in, and whether the app means them."""
+
+    app_name: str
+    account_name: str
+    account_username: str
+    interaction: str
+    csrf: str
+    form_action: str = "/select-account"
+
+
 class ScopeChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One permission that is asked for; a `required` one is told, not offered as a box."""
 
@@ -51,7 +62,51 @@ class ConsentPage(Screen, frozen=True, kw_only=True):
     csrf: str
     switch_account_url: str | None = None
     confirm_only: bool = False
+    user_code: str | None = None
+    """What a device shows that waits for the answer: then nobody goes back anywhere from here."""
     form_action: str = "/consent"
+
+
+class SignOutPage(Screen, frozen=True, kw_only=True):
+    """Asks whether to sign out. `app_name` is None when no app asked for it."""
+
+    app_name: str | None
+    redirect_host: str | None
+    account_name: str
+    account_username: str
+    request: str
+    csrf: str
+    form_action: str = "/sign-out"
+
+
+class SignedOutPage(Screen, frozen=True, kw_only=True):
+    """Nobody is signed in in this browser."""
+
+
+class DeviceCodePage(Screen, frozen=True, kw_only=True):
+    """The field for the code that a device shows."""
+
+    csrf: str
+    user_code: str = ""
+    problem: Literal["wrong", "missing", "throttled"] | None = None
+    retry_after_minutes: int | None = None
+    form_action: str = "/device"
+
+
+class DeviceConfirmPage(Screen, frozen=True, kw_only=True):
+    """Did you start this? The code again, who asks and from where; who would be signed in, if it is known yet."""
+
+    app_name: str
+    is_third_party: bool
+    publisher: str | None
+    user_code: str
+    address: str
+    account_name: str | None
+    account_username: str
+    interaction: str
+    csrf: str
+    switch_account_url: str | None = None
+    form_action: str = "/device/confirm"
 
 
 class ErrorPage(Screen, frozen=True, kw_only=True):
@@ -63,6 +118,7 @@ class ErrorPage(Screen, frozen=True, kw_only=True):
     cause: str | None = None
     fix: str | None = None
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 class FormPostPage(Screen, frozen=True, kw_only=True):

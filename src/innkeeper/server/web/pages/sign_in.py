@@ -70,7 +70,7 @@ def _page(view: flow.SignInView, browser: Browser, request: Request, services: S
         services,
         status=_status(view),
         ui_locales=view.interaction.request().get("ui_locales"),
-        leads_to=(view.target.redirect_uri,),
+        leads_to=view.target.leads_to,
     )
     if view.retry_after is not None:
         seconds = max(1, math.ceil(view.retry_after.total_seconds()))

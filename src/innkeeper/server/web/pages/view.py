@@ -16,13 +16,18 @@ from innkeeper.server.web.pages import plain_text, scripts
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
+    DeviceCodePage,
+    DeviceConfirmPage,
     ErrorPage,
     FormPostPage,
     HomePage,
     NoticePage,
     Screen,
+    SelectAccountPage,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
     WebMessagePage,
 )
 from innkeeper.server.web.pages.wording import marked
@@ -36,7 +41,12 @@ STATIC_PATH: Final = "/static/"
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
+    SelectAccountPage: "select_account.html",
     ConsentPage: "consent.html",
+    SignOutPage: "sign_out.html",
+    SignedOutPage: "signed_out.html",
+    DeviceCodePage: "device_code.html",
+    DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",
     FormPostPage: "form_post.html",
     WebMessagePage: "web_message.html",

@@ -23,6 +23,14 @@ REQUEST_TOO_LARGE = Wording(
     marked("This sign-in link is too long"),
     marked("The app that sent you here put too much into its link. Nothing was shared with it."),
 )
+SIGN_OUT_DOES_NOT_WORK = Wording(
+    marked("This sign-out link does not work"),
+    marked("The app that sent you here made a mistake in its request, so nobody was signed out."),
+)
+STILL_SIGNED_IN = Wording(
+    marked("You are still signed in"),
+    marked("Nothing has changed. You can close this page or go back to your app."),
+)
 SIGN_IN_EXPIRED = Wording(
     marked("This sign-in has expired"),
     marked("It was open for too long. Go back to the app and sign in again."),
@@ -36,6 +44,20 @@ OTHER_BROWSER = Wording(
 FORM_REFUSED = Wording(
     marked("This form could not be accepted"),
     marked("It was out of date or did not come from this page. Go back and try again."),
+)
+DEVICE_CONNECTED = Wording(
+    marked("Your device is connected"),
+    marked("You can close this page and go back to your device. It goes on by itself in a moment."),
+)
+DEVICE_REFUSED = Wording(
+    marked("Your device was not connected"),
+    marked("Nothing was shared with it. You can close this page."),
+)
+DEVICE_GONE = Wording(
+    marked("This code cannot be used any more"),
+    marked(
+        "It has expired, was answered already, or is open in another browser. Ask your device for a new one."
+    ),
 )
 START_FROM_YOUR_APP = Wording(
     marked("Start from your app"),

@@ -7,6 +7,8 @@ from typing import Final
 
 from innkeeper.server.web.pages.screens import (
     ConsentPage,
+    DeviceCodePage,
+    DeviceConfirmPage,
     ErrorPage,
     HomePage,
     Link,
@@ -14,8 +16,11 @@ from innkeeper.server.web.pages.screens import (
     ScopeChoice,
     ScopeGroup,
     Screen,
+    SelectAccountPage,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
 )
 
 VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
@@ -24,6 +29,17 @@ VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
 def a_sign_in(text: str = "erin") -> SignInPage:
     return SignInPage(
         app_name=text, interaction=text, csrf=text, username=text, problem="wrong", form_action=text
+    )
+
+
+def a_choice(text: str = "erin") -> SelectAccountPage:
+    return SelectAccountPage(
+        app_name=text,
+        account_name=text,
+        account_username=text,
+        interaction=text,
+        csrf=text,
+        form_action=text,
     )
 
 
@@ -64,13 +80,42 @@ def an_error(text: str = "erin", *, restart_url: str | None = "/again") -> Error
     return ErrorPage(title=text, message=text, error_id=text, cause=text, fix=text, restart_url=restart_url)
 
 
+def a_sign_out(text: str = "erin") -> SignOutPage:
+    return SignOutPage(
+        app_name=text,
+        redirect_host=text,
+        account_name=text,
+        account_username=text,
+        request=text,
+        csrf=text,
+        form_action=text,
+    )
+
+
 def every_page(text: str = "erin") -> dict[str, Screen]:
     """Each page with all its parts showing and `text` in every field that holds words."""
     return {
         "sign in": a_sign_in(text),
+        "account": a_choice(text),
         "consent": a_consent(text),
         "confirmation": a_consent(text, confirm_only=True),
+        "device code": DeviceCodePage(csrf=text, user_code=text, problem="wrong", form_action=text),
+        "device question": DeviceConfirmPage(
+            app_name=text,
+            is_third_party=True,
+            publisher=text,
+            user_code=text,
+            address=text,
+            account_name=text,
+            account_username=text,
+            interaction=text,
+            csrf=text,
+            switch_account_url="/switch",
+            form_action=text,
+        ),
         "error": an_error(text),
+        "sign out": a_sign_out(text),
+        "signed out": SignedOutPage(),
         "set-up": SetupPage(token=text, csrf=text, username=text, email=text, problem=text, form_action=text),
         "notice": NoticePage(title=text, message=text, links=(Link(text=text, url="/"),)),
         "home": HomePage(
