@@ -15,6 +15,7 @@ from tests.attacks.token_requests import tables
 from tests.fronting import a_front_client, answered
 from tests.passwords import PLAIN, ask
 from tests.refreshing import a_refreshing_world, refreshed, signed_in
+from tests.television import DEVICE_GRANT, Phone, shown
 from tests.world import PAYROLL, TIMESHEETS, World, a_client, basic
 
 INACTIVE = {"active": False}
@@ -31,13 +32,17 @@ Got = Callable[[World], Awaitable[str]]
 
 
 async def a_guarded_world(**settings: Any) -> World:
-    """`timesheets-api` and `payroll-api` guard their APIs; `front` and `terminal` get tokens in old ways."""
+    """`timesheets-api` and `payroll-api` guard their APIs; `front`, `terminal` and `box` have ways of their own."""
     machine: dict[str, Any] = {"type": "m2m", "redirect_uris": (), "response_types": (), "grant_types": ()}
     guards = (
         a_client(GUARD, **machine, resource_server_of=(TIMESHEETS,)),
         a_client(OTHER_GUARD, **machine, resource_server_of=(PAYROLL,)),
     )
-    others = (a_front_client(), a_client("terminal", grant_types=(PLAIN, "refresh_token")))
+    others = (
+        a_front_client(),
+        a_client("terminal", grant_types=(PLAIN, "refresh_token")),
+        a_client("box", grant_types=(DEVICE_GRANT, "refresh_token")),
+    )
     return await a_refreshing_world(extra_clients=(*guards, *others), legacy=EVERYTHING, **settings)
 
 
@@ -80,6 +85,17 @@ async def by_password(world: World) -> str:
     return str(answer.json()["access_token"])
 
 
+async def by_device(world: World) -> str:
+    """erin's, through `box`, which showed her a code."""
+    proof = basic("box")
+    codes = await shown(world, client_id="box", headers=proof)
+    await Phone(world).connect(codes)
+    form = {"grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    answer = await world.http().post("/oauth/token", data=form, headers=proof)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
 def by_front_channel(response_type: str) -> Got:
     """erin's, through `front`, out of the address bar."""
 
@@ -97,6 +113,7 @@ GRANTS: dict[str, tuple[str, Got]] = {
     "client_credentials": ("cron", by_itself),
     "password": ("terminal", by_password),
     "implicit": ("front", by_front_channel("id_token token")),
+    "device": ("box", by_device),
     "hybrid": ("front", by_front_channel("code token")),
 }
 """Who holds the access token, and how it was got."""

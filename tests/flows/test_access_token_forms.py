@@ -140,6 +140,7 @@ async def test_a_jwt_of_the_auth0_profile_says_what_auth0s_libraries_expect(worl
         (GRANTS["client_credentials"][1], "client-credentials"),
         (GRANTS["password"][1], "password"),
         (GRANTS["implicit"][1], None),
+        (GRANTS["device"][1], None),
         (GRANTS["hybrid"][1], None),
     ],
     ids=GRANTS,
