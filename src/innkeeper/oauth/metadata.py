@@ -26,6 +26,7 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool
     userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
     introspection_endpoint: str | None = None
     introspection_endpoint_auth_methods_supported: Sequence[str] | None = None
@@ -39,6 +40,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     claims_supported: Sequence[str] | None = None
     claims_parameter_supported: bool | None = None
     request_parameter_supported: bool | None = None
+    acr_values_supported: Sequence[str] | None = None
+    display_values_supported: Sequence[str] | None = None
     prompt_values_supported: Sequence[str] | None = None
     ui_locales_supported: Sequence[str] | None = None
 

@@ -9,6 +9,7 @@ import msgspec
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.grant import NO_NAMED_CLAIMS, NamedClaims
 from innkeeper.server.model.identifiers import GrantId, SessionId
 from innkeeper.server.model.user import User
 
@@ -33,6 +34,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId | None = None
     authentication: Authentication | None = None
     nonce: str | None = None
+    claims: NamedClaims = NO_NAMED_CLAIMS
     access_token_lifetime: timedelta = timedelta(seconds=900)
     begins_family: bool = False
     """A refresh token leaves with it: offline_access was granted, and this is where it begins."""

@@ -21,6 +21,17 @@ class SignInPage(Screen, frozen=True, kw_only=True):
     form_action: str = "/sign-in"
 
 
+class SelectAccountPage(Screen, frozen=True, kw_only=True):
+    """Who is signed in, and whether the app means them."""
+
+    app_name: str
+    account_name: str
+    account_username: str
+    interaction: str
+    csrf: str
+    form_action: str = "/select-account"
+
+
 class ScopeChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One permission that is asked for; a `required` one is told, not offered as a box."""
 
@@ -54,6 +65,22 @@ class ConsentPage(Screen, frozen=True, kw_only=True):
     user_code: str | None = None
     """What a device shows that waits for the answer: then nobody goes back anywhere from here."""
     form_action: str = "/consent"
+
+
+class SignOutPage(Screen, frozen=True, kw_only=True):
+    """Asks whether to sign out. `app_name` is None when no app asked for it."""
+
+    app_name: str | None
+    redirect_host: str | None
+    account_name: str
+    account_username: str
+    request: str
+    csrf: str
+    form_action: str = "/sign-out"
+
+
+class SignedOutPage(Screen, frozen=True, kw_only=True):
+    """Nobody is signed in in this browser."""
 
 
 class DeviceCodePage(Screen, frozen=True, kw_only=True):
@@ -91,6 +118,7 @@ class ErrorPage(Screen, frozen=True, kw_only=True):
     cause: str | None = None
     fix: str | None = None
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 class FormPostPage(Screen, frozen=True, kw_only=True):

@@ -23,8 +23,11 @@ from innkeeper.server.web.pages.screens import (
     HomePage,
     NoticePage,
     Screen,
+    SelectAccountPage,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
     WebMessagePage,
 )
 from innkeeper.server.web.pages.wording import marked
@@ -38,7 +41,10 @@ STATIC_PATH: Final = "/static/"
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
+    SelectAccountPage: "select_account.html",
     ConsentPage: "consent.html",
+    SignOutPage: "sign_out.html",
+    SignedOutPage: "signed_out.html",
     DeviceCodePage: "device_code.html",
     DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",

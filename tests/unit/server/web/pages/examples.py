@@ -10,14 +10,19 @@ from innkeeper.server.web.pages.screens import (
     DeviceCodePage,
     DeviceConfirmPage,
     ErrorPage,
+    FormPostPage,
     HomePage,
     Link,
     NoticePage,
     ScopeChoice,
     ScopeGroup,
     Screen,
+    SelectAccountPage,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
+    WebMessagePage,
 )
 
 VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
@@ -26,6 +31,17 @@ VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
 def a_sign_in(text: str = "erin") -> SignInPage:
     return SignInPage(
         app_name=text, interaction=text, csrf=text, username=text, problem="wrong", form_action=text
+    )
+
+
+def a_choice(text: str = "erin") -> SelectAccountPage:
+    return SelectAccountPage(
+        app_name=text,
+        account_name=text,
+        account_username=text,
+        interaction=text,
+        csrf=text,
+        form_action=text,
     )
 
 
@@ -66,10 +82,23 @@ def an_error(text: str = "erin", *, restart_url: str | None = "/again") -> Error
     return ErrorPage(title=text, message=text, error_id=text, cause=text, fix=text, restart_url=restart_url)
 
 
+def a_sign_out(text: str = "erin") -> SignOutPage:
+    return SignOutPage(
+        app_name=text,
+        redirect_host=text,
+        account_name=text,
+        account_username=text,
+        request=text,
+        csrf=text,
+        form_action=text,
+    )
+
+
 def every_page(text: str = "erin") -> dict[str, Screen]:
     """Each page with all its parts showing and `text` in every field that holds words."""
     return {
         "sign in": a_sign_in(text),
+        "account": a_choice(text),
         "consent": a_consent(text),
         "confirmation": a_consent(text, confirm_only=True),
         "device code": DeviceCodePage(csrf=text, user_code=text, problem="wrong", form_action=text),
@@ -87,7 +116,11 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
             form_action=text,
         ),
         "error": an_error(text),
+        "sign out": a_sign_out(text),
+        "signed out": SignedOutPage(),
         "set-up": SetupPage(token=text, csrf=text, username=text, email=text, problem=text, form_action=text),
+        "form post": FormPostPage(app_name=text, action=text, fields=(("code", text), ("state", text))),
+        "web message": WebMessagePage(app_name=text, origin=text, fields=(("code", text), ("state", text))),
         "notice": NoticePage(title=text, message=text, links=(Link(text=text, url="/"),)),
         "home": HomePage(
             issuer=text, product_version=text, discovery_url="/.well-known/openid-configuration"
