@@ -50,6 +50,7 @@ def main(words: list[str]) -> int:
         return run([environment("dev"), "-m", "bench", *rest])
     if word == "pins":
         return pins(environment("dev"), rest)
+    os.environ.setdefault("INNKEEPER_PROGRAM", "python3 run.py")
     become([environment("core"), "-P", "-m", "innkeeper", *words])
     return 0
 

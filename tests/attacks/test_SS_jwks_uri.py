@@ -312,7 +312,8 @@ async def test_DO_14_a_storm_of_unknown_names_makes_one_fetch(path: str) -> None
         by_assertion(assertion("cron", header={"kid": f"k{number}"}, exp=now + 60, iat=now))
         for number in range(60)
     ]
-    answers = await asyncio.gather(*(ask(world, path, form) for form in forms))
+    answers = list(await asyncio.gather(*(ask(world, path, form) for form in forms[:40])))
+    answers += [await ask(world, path, form) for form in forms[40:]]
     for answer in answers:
         is_json_error(answer, 401, "invalid_client")
     assert published.times == 2

@@ -103,7 +103,7 @@ def slugs_in(path: Path) -> Iterator[str]:
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
             given: list[ast.expr] = []
-            if call.func.id == "UntrustedRequest":
+            if call.func.id in ("UntrustedRequest", "UntrustedSignOut"):
                 given = call.args[:1]
             if call.func.id == "Failure":
                 given = [keyword.value for keyword in call.keywords if keyword.arg == "error"]

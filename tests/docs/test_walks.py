@@ -19,7 +19,15 @@ from tests.docs import commands
 from tests.docs.pages import ROOT, Block, blocks_of
 from tests.e2e.programs import Running, a_dev_server, environment, innkeeper
 
-WALKS = ("README.md", "docs/apps.md", "docs/apis.md", "docs/tokens.md", "docs/errors.md", "docs/devices.md")
+WALKS = (
+    "README.md",
+    "docs/apps.md",
+    "docs/apis.md",
+    "docs/tokens.md",
+    "docs/errors.md",
+    "docs/devices.md",
+    "docs/sign-in.md",
+)
 # These wait for Ctrl-C or fetch packages; tests/e2e starts the same things.
 NOT_PASTED = re.compile(
     r"^(innkeeper (dev|serve|init)\b|python3 run\.py (dev|test)\b|\.venv-|uvicorn )"

@@ -89,8 +89,8 @@ async def test_every_url_is_below_the_issuer_and_answers(world: World) -> None:
     found = await metadata(world)
     assert found["issuer"] == ISSUER
     urls = {name: value for name, value in found.items() if name.endswith(("_endpoint", "_uri"))}
-    endpoints = ("authorization", "token", "userinfo", "revocation", "introspection", "device_authorization")
-    assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in endpoints)}
+    names = "authorization token userinfo revocation introspection device_authorization end_session"
+    assert set(urls) == {"jwks_uri", *(f"{name}_endpoint" for name in names.split())}
     for name, url in urls.items():
         assert url.startswith(ISSUER + "/")
         answer = await world.http().get(url)

@@ -26,6 +26,7 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     authorization_response_iss_parameter_supported: bool
     request_uri_parameter_supported: bool
     userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
     introspection_endpoint: str | None = None
     introspection_endpoint_auth_methods_supported: Sequence[str] | None = None

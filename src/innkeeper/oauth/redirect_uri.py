@@ -91,6 +91,11 @@ def platform(uri: str) -> Platform:
     return "loopback" if parts.host in _LOOPBACK_HOSTS else "web"
 
 
+def has_free_port(uri: str) -> bool:
+    """Whether a native app may come back on another port than the registered one (RFC 8252 §7.3)."""
+    return _loopback_without_port(uri) is not None
+
+
 def is_verifiable(uri: str) -> bool:
     """Whether only one app can be behind it: any may listen on a port or claim a scheme (RFC 8252 §8.6)."""
     return platform(uri) == "web"

@@ -182,5 +182,11 @@ def _overlay(document: dict[str, Any], environment: Mapping[str, str]) -> dict[s
 
 LISTS = frozenset({"trusted_proxies"})
 NOT_SETTINGS = frozenset(
-    {"INNKEEPER_MASTER_SECRET", "INNKEEPER_DATA", "INNKEEPER_FORBID_SKIPS", "INNKEEPER_CONFIG"}
+    {
+        "INNKEEPER_MASTER_SECRET",
+        "INNKEEPER_DATA",
+        "INNKEEPER_FORBID_SKIPS",
+        "INNKEEPER_CONFIG",
+        "INNKEEPER_PROGRAM",
+    }
 )

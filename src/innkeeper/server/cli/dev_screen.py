@@ -34,7 +34,7 @@ def show(content: DevFile, folder: DataFolder, *, seconds: float) -> None:
     output.table(("API", "scopes"), apis, empty="No APIs.")
     _show_call(content)
     click.echo()
-    click.echo(f"{_dim('Your own app:')} innkeeper app create my-site --type regular_web")
+    click.echo(f"{_dim('Your own app:')} {output.program()} app create my-site --type regular_web")
     click.echo(_dim("Ctrl-C stops it."))
     click.echo()
 

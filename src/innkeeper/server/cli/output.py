@@ -16,6 +16,11 @@ def is_beautiful() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def program() -> str:
+    """What the person types: `innkeeper`, or from a clone `python3 run.py`, which says so itself."""
+    return os.environ.get("INNKEEPER_PROGRAM", "innkeeper")
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
     """Never cuts or wraps a value in plain text: scripts read it too."""
     rows = list(rows)

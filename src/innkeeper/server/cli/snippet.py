@@ -38,6 +38,14 @@ SNIPPETS: Final = {
 }
 
 
+LISTEN: Final = {
+    True: "Listen on that address on a port that is free and add the port to the redirect URI: every port is accepted\n"
+    "there, every other difference is refused.",
+    False: "The redirect URI is sent exactly like this; every difference is refused. (A port may differ only with\n"
+    "http://127.0.0.1 and http://[::1], never with the name localhost.)",
+}
+
+
 def show(client: Client, secret: str | None, issuer: str) -> None:
     """The secret is printed here and nowhere else."""
     output.heading("# .env")
@@ -82,6 +90,7 @@ def filled(snippet: Snippet, client: Client, issuer: str) -> str:
         "@ORIGIN@": origin,
         "@AUTHLIB_METHOD@": ', "token_endpoint_auth_method": "client_secret_post"' if in_body else "",
         "@CURL_CREDENTIALS@": by_body if in_body else '-u "$CLIENT_ID:$CLIENT_SECRET"',
+        "@LISTEN@": LISTEN[redirect_uri.has_free_port(callback)],
         "@PORT@": str(urlsplit(callback).port or 8000),
     }
     for placeholder, value in values.items():

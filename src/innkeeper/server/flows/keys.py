@@ -71,7 +71,7 @@ def new_record(alg: str, seals: Seals, *, published_at: datetime, activates_at: 
         kid=kid,
         alg=alg,  # type: ignore[arg-type]
         public_jwk=msgspec.json.encode(key.public_jwk),
-        private_sealed=seals.seal("at-rest", private, associated=_associated(kid)),
+        private_sealed=seals.seal("at-rest", private, associated=associated_with(kid)),
         published_at=published_at,
         activates_at=activates_at,
     )
@@ -79,8 +79,9 @@ def new_record(alg: str, seals: Seals, *, published_at: datetime, activates_at: 
 
 def unseal(record: SigningKeyRecord, seals: Seals) -> bytes:
     """The private key in DER. Raises `SealBroken` when the master secret is another one."""
-    return seals.open("at-rest", record.private_sealed, associated=_associated(record.kid))
+    return seals.open("at-rest", record.private_sealed, associated=associated_with(record.kid))
 
 
-def _associated(kid: KeyId) -> bytes:
+def associated_with(kid: KeyId) -> bytes:
+    """What binds a sealed private key to its name."""
     return b"signing-key|" + kid.encode()

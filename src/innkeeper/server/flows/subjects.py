@@ -13,7 +13,7 @@ from innkeeper.server.protocol.tokens import subject
 from innkeeper.server.storage.interface import Store
 
 KEY_BYTES: Final = 32
-_ASSOCIATED: Final = b"pairwise-key"
+ASSOCIATED: Final = b"pairwise-key"
 
 
 class Subjects:
@@ -30,6 +30,6 @@ class Subjects:
 async def subjects_of(instance: Instance, store: Store, at_rest: Seals, entropy: Entropy) -> Subjects:
     """With the key of this database; the first process to come here draws it. Raises `SealBroken`."""
     if not instance.pairwise_key:
-        sealed = at_rest.seal("at-rest", entropy.random(KEY_BYTES), associated=_ASSOCIATED)
+        sealed = at_rest.seal("at-rest", entropy.random(KEY_BYTES), associated=ASSOCIATED)
         instance = await store.replace_instance(replace(instance, pairwise_key=sealed), expected=instance)
-    return Subjects(at_rest.open("at-rest", instance.pairwise_key, associated=_ASSOCIATED))
+    return Subjects(at_rest.open("at-rest", instance.pairwise_key, associated=ASSOCIATED))

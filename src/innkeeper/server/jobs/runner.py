@@ -10,6 +10,7 @@ from typing import Final
 from innkeeper.server.flows.services import Services
 from innkeeper.server.jobs.purge_expired import purge_expired
 from innkeeper.server.jobs.refresh_registry import refresh_registry
+from innkeeper.server.jobs.reseal import reseal
 from innkeeper.server.jobs.rotate_keys import rotate_keys
 from innkeeper.server.storage.outcomes import StoreUnavailable
 
@@ -29,6 +30,7 @@ JOBS: Final[tuple[Job, ...]] = (
     Job("refresh_registry", 1.0, refresh_registry),
     Job("rotate_keys", 60.0, rotate_keys),
     Job("purge_expired", 60.0, purge_expired),
+    Job("reseal", 60.0, reseal),
 )
 
 

@@ -38,6 +38,13 @@ class SignInBlocked(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "sign_in.blocked"
 
 
+class SessionEnded(Event, frozen=True, kw_only=True):
+    """A person signed out in one browser; `client_id` is the app that asked for it, if one did."""
+
+    type: ClassVar[str] = "session.ended"
+    sid: str = ""
+
+
 class ConsentGiven(Event, frozen=True, kw_only=True):
     """A person allowed these scopes."""
 

@@ -7,7 +7,9 @@ import msgspec
 from innkeeper.jose.hashes import hkdf
 from innkeeper.server.model.secret import Secret
 
-Purpose = Literal["interaction", "csrf", "at-rest", "refresh-mac", "master-check", "throttle", "user-code"]
+Purpose = Literal[
+    "interaction", "csrf", "at-rest", "refresh-mac", "master-check", "throttle", "user-code", "sign-out"
+]
 
 
 class MasterKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ def metadata(
         authorization_endpoint=f"{base}/authorize",
         token_endpoint=token_endpoint(issuer),
         userinfo_endpoint=userinfo_endpoint(issuer),
+        end_session_endpoint=f"{base}/oidc/logout",
         jwks_uri=f"{base}/.well-known/jwks.json",
         device_authorization_endpoint=f"{base}/oauth/device/code" if has_device else None,
         introspection_endpoint=f"{base}/oauth/introspect",

@@ -3,9 +3,19 @@
 from typing import Final
 
 from innkeeper.server.web.http import Endpoint
-from innkeeper.server.web.pages import consent, notices, setup, sign_in, static_files
+from innkeeper.server.web.pages import consent, notices, setup, sign_in, sign_out, static_files
 from innkeeper.server.web.pages import device as device_pages
-from innkeeper.server.web.wire import authorize, device, health, introspect, metadata, revoke, token, userinfo
+from innkeeper.server.web.wire import (
+    authorize,
+    device,
+    end_session,
+    health,
+    introspect,
+    metadata,
+    revoke,
+    token,
+    userinfo,
+)
 
 ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # for machines
@@ -30,12 +40,16 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     # the authorization endpoint: machines write the link, people follow it
     ("GET", "/authorize"): authorize.authorize,
     ("POST", "/authorize"): authorize.post,
+    ("GET", "/oidc/logout"): end_session.end_session,
+    ("POST", "/oidc/logout"): end_session.post,
     # for people
     ("GET", "/"): notices.home,
     ("GET", "/sign-in"): sign_in.show,
     ("POST", "/sign-in"): sign_in.submit,
     ("GET", "/consent"): consent.show,
     ("POST", "/consent"): consent.submit,
+    ("GET", "/sign-out"): sign_out.show,
+    ("POST", "/sign-out"): sign_out.submit,
     ("GET", "/device"): device_pages.show,
     ("POST", "/device"): device_pages.submit,
     ("GET", "/device/confirm"): device_pages.ask,

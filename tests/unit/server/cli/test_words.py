@@ -12,13 +12,23 @@ import click
 import pytest
 
 from innkeeper.jose import base64url
-from innkeeper.server.cli import arguments, dev_world, listening, output, passwords, token, token_screen
+from innkeeper.server.cli import (
+    arguments,
+    dev_world,
+    listening,
+    output,
+    passwords,
+    snippet,
+    token,
+    token_screen,
+)
 from innkeeper.server.cli.failure import CommandFailed
 from innkeeper.server.cli.serve import check_exposure
 from innkeeper.server.config import Listen
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.role import Permission
+from tests.world import a_public_client
 
 API = ApiIdentifier("urn:a")
 
@@ -191,3 +201,25 @@ def test_apps_of_the_example_world_come_back_to_loopback_only() -> None:
     uris: list[Any] = [uri for app in dev_world.APPS for uri in app.redirect_uris or ()]
     assert len(uris) == 5
     assert all(uri.startswith(("http://localhost:", "http://127.0.0.1/")) for uri in uris)
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        ("http://127.0.0.1/callback", "every port is accepted"),
+        ("http://[::1]:5000/callback", "every port is accepted"),
+        ("http://localhost/callback", "exactly like this"),
+        ("com.example.app:/callback", "exactly like this"),
+    ],
+)
+def test_the_snippet_promises_a_free_port_only_where_there_is_one(callback: str, words: str) -> None:
+    client = a_public_client("cli", type="native", redirect_uris=(callback,))
+    [native] = snippet.SNIPPETS["native"]
+    assert words in snippet.filled(native, client, "https://id.example.test")
+
+
+def test_from_a_clone_the_screen_names_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INNKEEPER_PROGRAM", raising=False)
+    assert output.program() == "innkeeper"
+    monkeypatch.setenv("INNKEEPER_PROGRAM", "python3 run.py")
+    assert output.program() == "python3 run.py"

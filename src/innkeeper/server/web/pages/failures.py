@@ -12,6 +12,7 @@ from innkeeper.server.flows.device_answers import DeviceGone
 from innkeeper.server.flows.interaction import Interaction, InteractionExpired, InteractionRefused
 from innkeeper.server.flows.services import Busy, Services
 from innkeeper.server.model.events import RequestFailed
+from innkeeper.server.protocol.end_session import UntrustedSignOut
 from innkeeper.server.protocol.target import TOO_LARGE
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.web.http import Endpoint, Request, Response
@@ -34,6 +35,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     fix: str
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 def page_on_failure(endpoint: Endpoint) -> Callable[[Request, Services], Awaitable[Response]]:
@@ -79,6 +81,7 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
         cause=failure.cause,
         fix=failure.fix,
         restart_url=failure.restart_url,
+        sign_out_url=failure.sign_out_url,
     )
     response = html(screen, request, services, status=failure.status)
     return response.with_headers(RETRY_AFTER) if failure.status == 503 else response
@@ -87,14 +90,7 @@ def failed(failure: Failure, request: Request, services: Services) -> Response:
 def _failure(error: Exception) -> Failure:
     match error:
         case UntrustedRequest():
-            words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
-            return Failure(
-                status=400,
-                wording=words,
-                error=error.code,
-                cause=error.cause,
-                fix=error.fix,
-            )
+            return _untrusted(error)
         case InteractionRefused():
             return Failure(
                 status=400,
@@ -136,6 +132,20 @@ def _failure(error: Exception) -> Failure:
                 cause="The store cannot be reached or written, or too many sign-ins wait.",
                 fix="See /readyz and the log. The request can be repeated.",
             )
+
+
+def _untrusted(error: UntrustedRequest) -> Failure:
+    """What nobody may be redirected for; a person whose app asks wrongly to sign them out can do it here."""
+    leaves = isinstance(error, UntrustedSignOut)
+    words = wording.REQUEST_TOO_LARGE if error.code == TOO_LARGE else wording.LINK_DOES_NOT_WORK
+    return Failure(
+        status=400,
+        wording=wording.SIGN_OUT_DOES_NOT_WORK if leaves else words,
+        error=error.code,
+        cause=error.cause,
+        fix=error.fix,
+        sign_out_url="/sign-out" if leaves else None,
+    )
 
 
 def reporter(services: Services) -> Callable[[Request, Exception], Response]:

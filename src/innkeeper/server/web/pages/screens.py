@@ -56,6 +56,22 @@ class ConsentPage(Screen, frozen=True, kw_only=True):
     form_action: str = "/consent"
 
 
+class SignOutPage(Screen, frozen=True, kw_only=True):
+    """Asks whether to sign out. `app_name` is None when no app asked for it."""
+
+    app_name: str | None
+    redirect_host: str | None
+    account_name: str
+    account_username: str
+    request: str
+    csrf: str
+    form_action: str = "/sign-out"
+
+
+class SignedOutPage(Screen, frozen=True, kw_only=True):
+    """Nobody is signed in in this browser."""
+
+
 class DeviceCodePage(Screen, frozen=True, kw_only=True):
     """The field for the code that a device shows."""
 
@@ -91,6 +107,7 @@ class ErrorPage(Screen, frozen=True, kw_only=True):
     cause: str | None = None
     fix: str | None = None
     restart_url: str | None = None
+    sign_out_url: str | None = None
 
 
 class FormPostPage(Screen, frozen=True, kw_only=True):

@@ -24,7 +24,9 @@ from innkeeper.server.web.pages.screens import (
     NoticePage,
     Screen,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
     WebMessagePage,
 )
 from innkeeper.server.web.pages.wording import marked
@@ -39,6 +41,8 @@ STATIC_PATH: Final = "/static/"
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
     ConsentPage: "consent.html",
+    SignOutPage: "sign_out.html",
+    SignedOutPage: "signed_out.html",
     DeviceCodePage: "device_code.html",
     DeviceConfirmPage: "device_confirm.html",
     ErrorPage: "error.html",

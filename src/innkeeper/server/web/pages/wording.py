@@ -23,6 +23,14 @@ REQUEST_TOO_LARGE = Wording(
     marked("This sign-in link is too long"),
     marked("The app that sent you here put too much into its link. Nothing was shared with it."),
 )
+SIGN_OUT_DOES_NOT_WORK = Wording(
+    marked("This sign-out link does not work"),
+    marked("The app that sent you here made a mistake in its request, so nobody was signed out."),
+)
+STILL_SIGNED_IN = Wording(
+    marked("You are still signed in"),
+    marked("Nothing has changed. You can close this page or go back to your app."),
+)
 SIGN_IN_EXPIRED = Wording(
     marked("This sign-in has expired"),
     marked("It was open for too long. Go back to the app and sign in again."),

@@ -17,7 +17,9 @@ from innkeeper.server.web.pages.screens import (
     ScopeGroup,
     Screen,
     SetupPage,
+    SignedOutPage,
     SignInPage,
+    SignOutPage,
 )
 
 VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
@@ -66,6 +68,18 @@ def an_error(text: str = "erin", *, restart_url: str | None = "/again") -> Error
     return ErrorPage(title=text, message=text, error_id=text, cause=text, fix=text, restart_url=restart_url)
 
 
+def a_sign_out(text: str = "erin") -> SignOutPage:
+    return SignOutPage(
+        app_name=text,
+        redirect_host=text,
+        account_name=text,
+        account_username=text,
+        request=text,
+        csrf=text,
+        form_action=text,
+    )
+
+
 def every_page(text: str = "erin") -> dict[str, Screen]:
     """Each page with all its parts showing and `text` in every field that holds words."""
     return {
@@ -87,6 +101,8 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
             form_action=text,
         ),
         "error": an_error(text),
+        "sign out": a_sign_out(text),
+        "signed out": SignedOutPage(),
         "set-up": SetupPage(token=text, csrf=text, username=text, email=text, problem=text, form_action=text),
         "notice": NoticePage(title=text, message=text, links=(Link(text=text, url="/"),)),
         "home": HomePage(
