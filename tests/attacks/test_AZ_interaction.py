@@ -13,7 +13,8 @@ from tests.attacks.oracles import is_html, is_page, no_row, redirected, rows, st
 from tests.visitor import BROWSER, Visitor
 from tests.world import PASSWORD, WEB_CALLBACK, World, a_world, authorize_parameters
 
-PAGES = ("/sign-in", "/consent")
+PAGES = ("/sign-in", "/select-account", "/consent")
+ACTIONS = ("sign_in", "cancel", "continue", "switch", "allow", "deny")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +55,26 @@ async def consenting(world: World) -> Visitor:
     return visitor
 
 
+async def choosing(world: World) -> Visitor:
+    visitor = Visitor(world)
+    await visitor.code()
+    await visitor.authorize(prompt="select_account")
+    assert "account-continue" in visitor.page.ids
+    return visitor
+
+
+async def on_page(world: World, page: str) -> Visitor:
+    """Somebody who looks at it."""
+    roads = {"/sign-in": signing_in, "/select-account": choosing, "/consent": consenting}
+    return await roads[page](world)
+
+
 # ------------------------------------------------------------ AZ-25 altered
 
 
 @pytest.mark.parametrize("page", PAGES)
 async def test_AZ_25_a_handle_with_any_byte_altered_opens_nothing(world: World, page: str) -> None:
-    visitor = await (signing_in(world) if page == "/sign-in" else consenting(world))
+    visitor = await on_page(world, page)
     handle = handle_of(visitor)
     size = len(base64url.decode(handle))
     with no_row(world):
@@ -85,7 +100,7 @@ async def test_AZ_25_a_handle_of_another_shape_opens_nothing(world: World, page:
     }[change]  # fmt: skip
     with no_row(world):
         is_page(await visitor.http.get(page, params={"interaction": changed}, headers=BROWSER))
-        for action in ("sign_in", "cancel", "allow", "deny"):
+        for action in ACTIONS:
             fields = {"interaction": changed, "csrf": csrf, "action": action, "scope": "openid"}
             refused = await post(visitor, page, **fields, username="erin", password=PASSWORD)
             is_page(refused, status=refused.status_code)
@@ -158,7 +173,7 @@ async def test_AZ_25_the_seal_of_another_deployment_opens_nothing(world: World) 
 async def test_AZ_26_a_request_of_one_browser_is_not_finished_in_another(
     world: World, page: str, second: str
 ) -> None:
-    attacker = await (signing_in(world) if page == "/sign-in" else consenting(world))
+    attacker = await on_page(world, page)
     victim = Visitor(world)
     if second == "with a request of its own":
         await victim.authorize()
@@ -167,7 +182,7 @@ async def test_AZ_26_a_request_of_one_browser_is_not_finished_in_another(
     fields = dict(attacker.page.fields)
     with no_row(world):
         is_page(await victim.http.get(str(attacker.response.request.url), headers=BROWSER))
-        for action in ("sign_in", "cancel", "allow", "deny"):
+        for action in ACTIONS:
             sent = fields | {"action": action, "username": "mona", "password": PASSWORD}
             is_page(await post(victim, page, **sent), status=403)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
@@ -28,7 +27,7 @@ async def world() -> AsyncIterator[World]:
     await still_works(made)
 
 
-# ------------------------------------------------------------ request objects, claims, sizes
+# ------------------------------------------------------------ request objects, sizes
 
 
 @pytest.mark.parametrize("kind", REQUEST_OBJECTS)
@@ -69,58 +68,12 @@ async def test_AZ_13_a_request_that_is_too_large_gets_a_page_that_says_so(world:
         assert "too long" in response.text
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        json.dumps({f"k{number}": None for number in range(10_000)}),
-        '{"a":' * 1_000 + "1" + "}" * 1_000,
-        '{"id_token":{"sub":{"value":"ik|mona"}},"id_token":{}}',
-        "{",
-        "[]",
-        '{"userinfo":{"email":{"essential":true}}}',
-    ],
-    ids=["ten thousand keys", "deep", "duplicate keys", "broken", "a list", "essential"],
-)
-async def test_AZ_20_claims_change_nothing(world: World, claims: str) -> None:
-    http = world.http()
-    with no_row(world):
-        posted = await http.post("/authorize", data=authorize_parameters(claims=claims))
-    is_sound(posted)
-    if len(claims) > 5_000:
-        assert posted.status_code in (400, 413) and "location" not in posted.headers
-        return
-    visitor = Visitor(world)
-    await visitor.authorize(claims=claims, scope="openid")
-    await visitor.sign_in()
-    claimed = claims_of((await tokens(world, visitor))["id_token"])
-    assert claimed["sub"] == "ik|erin" and "email" not in claimed
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"acr_values": "urn:example:loa:3"},
-        {"acr_values": "mfa phr"},
-        {"claims": '{"id_token":{"acr":{"essential":true,"values":["phr"]}}}'},
-    ],
-)
-async def test_AZ_19_no_token_claims_an_authentication_that_was_not_made(
-    world: World, asked: dict[str, str]
-) -> None:
-    visitor = Visitor(world)
-    await visitor.authorize(**asked)
-    await visitor.sign_in()
-    claimed = claims_of((await tokens(world, visitor))["id_token"])
-    assert "acr" not in claimed
-    assert claimed["amr"] == ["pwd"]
-
-
 async def test_AZ_22_unknown_parameters_have_no_effect(world: World) -> None:
     strange = {
         "__proto__": "x", "role": "admin", "roles": "Manager", "sub": "ik|mona", "user_id": "ik|mona",
         "username": "mona", "is_first_party": "1", "client[is_first_party]": "1", "skip_consent": "true",
         "confirmed": "1", "progress": "1", "session": "1", "iss": "https://evil.example", "error": "x",
-        "permissions": "approve:timesheets", "code": "mine", "id_token_hint": "x", "display": "none",
+        "permissions": "approve:timesheets", "code": "mine", "screen_hint": "signup", "hd": "example.test",
     }  # fmt: skip
     visitor, plain = Visitor(world), Visitor(world)
     await visitor.authorize(**strange, scope="openid")

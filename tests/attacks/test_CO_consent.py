@@ -104,7 +104,10 @@ async def test_CO_02_what_one_person_allowed_one_app_counts_for_no_other(world: 
 
 @pytest.mark.parametrize(
     "prompt",
-    ["none login", "login none", "none consent", "create none", "none none", "create", "select_account", "NONE", "x"],
+    [
+        "none login", "login none", "none consent", "create none", "none none", "create", "create login",
+        "none select_account", "NONE", "x",
+    ],
 )  # fmt: skip
 async def test_CO_11_prompts_that_contradict_or_are_unknown_are_refused(world: World, prompt: str) -> None:
     visitor = Visitor(world)

@@ -209,7 +209,11 @@ async def test_every_form_of_a_persons_token_tells_the_same(world: World, form: 
     assert body == same | extra
     assert (
         extra.keys()
-        == {"jwt": {"jti", "auth_time"}, "opaque": {"jti", "auth_time"}, "auth0": {"jti", "azp"}}[form]
+        == {
+            "jwt": {"jti", "auth_time", "acr"},
+            "opaque": {"jti", "auth_time", "acr"},
+            "auth0": {"jti", "azp"},
+        }[form]
     )
 
 

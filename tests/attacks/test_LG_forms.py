@@ -46,6 +46,14 @@ async def at_sign_in(world: World, **parameters: str | None) -> Visitor:
     return visitor
 
 
+async def at_account(world: World) -> Visitor:
+    visitor = await at_sign_in(world)
+    await visitor.sign_in()
+    await visitor.authorize(prompt="select_account")
+    assert "account-continue" in visitor.page.ids
+    return visitor
+
+
 async def at_consent(world: World) -> Visitor:
     visitor = await at_sign_in(world, **CONSENT)
     await visitor.sign_in()
@@ -103,6 +111,16 @@ async def test_LG_01_a_consent_from_elsewhere_is_refused(world: World, headers: 
     visitor = await at_consent(world)
     with no_row(world):
         is_refused_form(await post(visitor, "/consent", filled_in(visitor.page, "consent-allow"), headers))
+
+
+@pytest.mark.parametrize("button", ["account-continue", "account-switch", "account-cancel"])
+@pytest.mark.parametrize("headers", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+async def test_LG_01_a_choice_of_account_from_elsewhere_is_refused(
+    world: World, headers: dict[str, str], button: str
+) -> None:
+    visitor = await at_account(world)
+    with no_row(world):
+        is_refused_form(await post(visitor, "/select-account", filled_in(visitor.page, button), headers))
 
 
 @pytest.mark.parametrize("csrf", ["", "x", "A" * 44, "A" * 5_000, "é"])
@@ -216,7 +234,7 @@ async def as_interaction(world: World, known: dict[str, str], value: str) -> boo
     visitor = in_browser(world, known, session="none")
     answers = [
         await visitor.http.get(path, params={"interaction": value}, headers=BROWSER)
-        for path in ("/sign-in", "/consent")
+        for path in ("/sign-in", "/select-account", "/consent")
     ]
     return any(answer.status_code != 400 for answer in answers)
 

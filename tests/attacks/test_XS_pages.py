@@ -140,7 +140,7 @@ async def test_XS_01_what_a_request_says_is_text_on_the_sign_in_page(
     world: World, text: str, locale: str
 ) -> None:
     visitor = Visitor(world)
-    names = ("state", "login_hint", "display", "acr_values", "claims", "id_token_hint", "nonce", "x")
+    names = ("state", "login_hint", "acr_values", "nonce", "x")
     await visitor.authorize(**dict.fromkeys(names, text), ui_locales=f"{locale} {text}")
     elements = is_inert(visitor.response, status=200)
     (username,) = [given for tag, given in elements.found if given.get("name") == "username"]

@@ -122,7 +122,7 @@ def test_no_mixture_of_parameters_breaks_out(
 @given(pairs, soup)
 def test_no_form_of_ours_breaks_out(house: House, mixed: list[tuple[str, str]], raw: bytes) -> None:
     body = urlencode(mixed, errors="surrogatepass").encode()
-    for path in ("/sign-in", "/consent"):
+    for path in ("/sign-in", "/select-account", "/consent"):
         for sent in (body, raw, body + b"&" + raw):
             assert house.answer("POST", path, body=sent).status in (400, 403)
             leads_nowhere_else(house.answer("GET", path, query=sent))

@@ -14,6 +14,7 @@ OAuthError
 ├── ConsentRequired             consent_required            400   prompt=none
 ├── InteractionRequired         interaction_required        400   prompt=none
 ├── AccountSelectionRequired    account_selection_required  400   prompt=none
+├── UnmetAuthenticationRequirements unmet_authentication_requirements 400   an essential `acr`
 ├── RequestNotSupported         request_not_supported       400
 ├── RequestUriNotSupported      request_uri_not_supported   400
 ├── RegistrationNotSupported    registration_not_supported  400
@@ -113,6 +114,10 @@ class InteractionRequired(OAuthError):
 
 class AccountSelectionRequired(OAuthError):
     code = "account_selection_required"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    code = "unmet_authentication_requirements"
 
 
 class RequestNotSupported(OAuthError):

@@ -40,6 +40,8 @@ class AuthorizationServerMetadata(msgspec.Struct, frozen=True, kw_only=True, omi
     claims_supported: Sequence[str] | None = None
     claims_parameter_supported: bool | None = None
     request_parameter_supported: bool | None = None
+    acr_values_supported: Sequence[str] | None = None
+    display_values_supported: Sequence[str] | None = None
     prompt_values_supported: Sequence[str] | None = None
     ui_locales_supported: Sequence[str] | None = None
 

@@ -24,6 +24,7 @@ REGISTERED = {
     "ConsentRequired": ("consent_required", 400),
     "InteractionRequired": ("interaction_required", 400),
     "AccountSelectionRequired": ("account_selection_required", 400),
+    "UnmetAuthenticationRequirements": ("unmet_authentication_requirements", 400),
     "RequestNotSupported": ("request_not_supported", 400),
     "RequestUriNotSupported": ("request_uri_not_supported", 400),
     "RegistrationNotSupported": ("registration_not_supported", 400),

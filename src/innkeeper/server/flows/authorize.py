@@ -16,18 +16,25 @@ from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
 from innkeeper.server.flows.complete import Finished, complete
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
+from innkeeper.server.flows.id_tokens import hinted
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.services import Services
+from innkeeper.server.identity.directories import qualified
+from innkeeper.server.identity.identifiers import identifiers_of, normalise
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import AuthorizationRefused
 from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.registry import RegistrySnapshot
+from innkeeper.server.model.user import User
 from innkeeper.server.protocol import authorize, consent, device, response_modes
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.interaction import (
     AskConsent,
+    Choose,
     Confirm,
     ConfirmDevice,
     Issue,
+    KnownAs,
     SignIn,
     Step,
     next_step,
@@ -46,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Show(msgspec.Struct, frozen=True, kw_only=True):
     """A page has to be shown; `interaction` must be sealed for this browser."""
 
-    page: Literal["sign-in", "device", "consent"]
+    page: Literal["sign-in", "select-account", "device", "consent"]
     interaction: Interaction
 
 
@@ -89,6 +96,8 @@ async def advance(interaction: Interaction, browser: Browser, services: Services
             match pending.step:
                 case SignIn():
                     return Show(page="sign-in", interaction=pending.interaction)
+                case Choose():
+                    return Show(page="select-account", interaction=pending.interaction)
                 case ConfirmDevice():
                     return Show(page="device", interaction=pending.interaction)
                 case AskConsent() | Confirm():
@@ -111,7 +120,7 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
     if target.device is not None:
         request = device.request(target, registry)
     else:
-        request = authorize.validate(interaction.request(), target, registry, services.settings)
+        request = _validated(interaction.request(), target, registry, services)
     person = await signed_in(browser, services)
     remembered: tuple[Consent, ...] = ()
     if person is not None:
@@ -124,6 +133,7 @@ async def load(interaction: Interaction, browser: Browser, services: Services) -
         registry.roles,
         interaction.progress,
         services.clock.now(),
+        None if person is None else _known_as(person.user, request, services),
     )
     return Pending(interaction=interaction, request=request, signed_in=person, consents=remembered, step=step)
 
@@ -134,6 +144,25 @@ async def load_or_refuse(interaction: Interaction, browser: Browser, services: S
         return await load(interaction, browser, services)
     except OAuthError as error:
         return await refuse(await target_of(interaction, browser, services), error, browser, services)
+
+
+def _validated(
+    parameters: Parameters, target: Target, registry: RegistrySnapshot, services: Services
+) -> AuthorizationRequest:
+    text = parameters.get("id_token_hint")
+    hint = None if text is None else hinted(text, target.client.client_id, services)
+    subject = None if hint is None else hint.subject
+    return authorize.validate(parameters, target, registry, services.settings, hinted=subject)
+
+
+def _known_as(user: User, request: AuthorizationRequest, services: Services) -> KnownAs:
+    """A hint that can be nobody's name, or is the person's `sub`, is no reason to doubt (OIDC Core §3.1.2.1)."""
+    subject, hint = services.subjects.of(user, request.target.client), request.login_hint
+    name = None if hint is None else normalise(hint)
+    is_hinted = name is None or hint == subject or qualified(user.directory, name) in identifiers_of(user)
+    if "none" in request.prompt and not request.target.client.is_first_party:
+        is_hinted = True  # or an app of somebody else could try names in silence until one fits
+    return KnownAs(subject=subject, is_hinted=is_hinted)
 
 
 async def refuse(target: Target, error: OAuthError, browser: Browser, services: Services) -> Answer:
@@ -170,7 +199,11 @@ async def _complete(pending: Pending, issue: Issue, browser: Browser, services: 
     assert pending.signed_in is not None
     await _forget_other_answer(pending, issue.asked, services)
     finished = Finished(
-        request=pending.request, person=pending.signed_in, scope=issue.scope, epochs=epochs(pending)
+        request=pending.request,
+        person=pending.signed_in,
+        scope=issue.scope,
+        claims=issue.claims,
+        epochs=epochs(pending),
     )
     if target.device is not None:
         path = await device_answers.approve(finished, browser, services)

@@ -18,7 +18,7 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import CodeIssued, GrantOpened
-from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.grant import Epochs, Grant, NamedClaims
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
@@ -32,6 +32,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     request: AuthorizationRequest
     person: SignedIn
     scope: Scope
+    claims: NamedClaims
     epochs: Epochs
 
 
@@ -137,6 +138,7 @@ def _authorization(finished: Finished, grant_id: GrantId, services: Services) ->
             sid=session.sid, auth_time=session.auth_time, amr=session.amr, acr=session.acr
         ),
         nonce=request.nonce,
+        claims=finished.claims,
         access_token_lifetime=min(short, _usual_lifetime(request, services)),
     )
 
@@ -179,6 +181,7 @@ def _grant(finished: Finished, prepared: Prepared, scope: Scope, ends_at: dateti
         amr=person.session.amr,
         acr=person.session.acr,
         epochs=finished.epochs,
+        claims=finished.claims,
         created_at=prepared.now,
         expires_at=ends_at,
     )

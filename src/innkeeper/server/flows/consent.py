@@ -52,6 +52,7 @@ async def allow(
         return await authorize.advance(pending.interaction, browser, services)
     progress = Progress(
         authenticated=before.authenticated,
+        account_chosen=before.account_chosen,
         answered_by=pending.signed_in.session.sid,
         confirmed=True,
         pages_shown=True,

@@ -21,6 +21,8 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject
     sid: SessionId | None
     client_id: ClientId
+    name: str | None = None
+    """What they sign in with, if the token says so: it tells the app nothing new."""
 
 
 def hinted(text: str, client_id: ClientId | None, services: Services) -> Hint | None:
@@ -45,9 +47,10 @@ def hinted(text: str, client_id: ClientId | None, services: Services) -> Hint | 
         return None
     if len(claims.aud) != 1 or not OF_OTHER_TOKENS.isdisjoint(claims) or "auth_time" not in claims:
         return None
-    sid = claims.get("sid")
+    sid, name = claims.get("sid"), claims.get("preferred_username", claims.get("email"))
     return Hint(
         subject=Subject(claims.sub),
         sid=SessionId(sid) if isinstance(sid, str) else None,
         client_id=ClientId(claims.aud[0]),
+        name=name if isinstance(name, str) else None,
     )

@@ -1,7 +1,7 @@
 """Signing in on the page: a password is proved, then a new session begins (R-LG4, R-LG10)."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -10,6 +10,7 @@ from innkeeper.server.flows import authorize
 from innkeeper.server.flows import interaction as interactions
 from innkeeper.server.flows.browser import Browser, session_key, signed_in
 from innkeeper.server.flows.fresh import new_attempt, new_handle, new_session_id
+from innkeeper.server.flows.id_tokens import hinted
 from innkeeper.server.flows.interaction import Interaction
 from innkeeper.server.flows.prove_password import Claimed, prove
 from innkeeper.server.flows.services import Services
@@ -21,10 +22,12 @@ from innkeeper.server.model.identifiers import DirectoryName
 from innkeeper.server.model.secret import Secret
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.user import User
+from innkeeper.server.protocol.acr import acr_of
 from innkeeper.server.protocol.interaction import Authenticated, Progress
 from innkeeper.server.protocol.target import Target
 from innkeeper.server.storage.outcomes import Done
 
+AMR: Final = ("pwd",)
 Problem = Literal["wrong", "missing", "throttled"]
 
 
@@ -55,8 +58,19 @@ async def view(
         outcome = await authorize.advance(interaction, browser, services)
         if not (isinstance(outcome, authorize.Show) and outcome.page == "sign-in"):
             return outcome
-    hint = interaction.request().get("login_hint") or ""
-    return SignInView(target=target, interaction=interaction, username=hint[:254])
+    return SignInView(
+        target=target, interaction=interaction, username=_hinted_name(interaction, target, services)
+    )
+
+
+def _hinted_name(interaction: Interaction, target: Target, services: Services) -> str:
+    """What the app says, or what its ID token says: never more than the app knows already."""
+    parameters = interaction.request()
+    name, text = parameters.get("login_hint"), parameters.get("id_token_hint")
+    if name is None and text is not None:
+        hint = hinted(text, target.client.client_id, services)
+        name = None if hint is None else hint.name
+    return (name or "")[:254]
 
 
 async def cancel(handle: str, browser: Browser, services: Services) -> authorize.Answer:
@@ -124,8 +138,8 @@ async def _start_session(user: User, browser: Browser, services: Services) -> tu
         user_id=user.user_id,
         user_epoch=user.epoch,
         auth_time=_whole_second(now),
-        amr=("pwd",),
-        acr=None,
+        amr=AMR,
+        acr=acr_of(AMR),
         created_at=now,
         last_used_at=now,
         idle_expires_at=now + timedelta(seconds=lifetimes.session_idle_s),

@@ -41,8 +41,10 @@ async def answer(token: str, services: Services) -> Answer:
     client = await services.registry.client(presented.client_id)
     if client is None or not client.is_enabled or presented.user is None:
         raise InvalidToken(REFUSED)
-    subject = services.subjects.of(presented.user, client)
-    claims = {"sub": subject, **user_claims.of(presented.user, presented.scope)}
+    user, grant = presented.user, presented.grant
+    claims = {"sub": services.subjects.of(user, client), **user_claims.of(user, presented.scope)}
+    if grant is not None:
+        claims |= user_claims.named(user, grant.claims.userinfo)
     return Answer(client=client, claims=claims, signed=_signed(claims, client, services, now))
 
 

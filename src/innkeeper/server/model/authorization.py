@@ -9,6 +9,7 @@ import msgspec
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
+from innkeeper.server.model.grant import NO_NAMED_CLAIMS, NamedClaims
 from innkeeper.server.model.identifiers import GrantId, SessionId
 from innkeeper.server.model.user import User
 
@@ -32,9 +33,14 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     grant_id: GrantId | None = None
     authentication: Authentication | None = None
     nonce: str | None = None
+    claims: NamedClaims = NO_NAMED_CLAIMS
     access_token_lifetime: timedelta = timedelta(seconds=900)
     begins_family: bool = False
     """A refresh token leaves with it: offline_access was granted, and this is where it begins."""
     access_token_claims: Mapping[str, Any] = {}
     id_token_claims: Mapping[str, Any] = {}
     """What the operator's hook adds to each, already checked."""
+    act: Mapping[str, Any] | None = None
+    """Who acts for the person, after an exchange (RFC 8693 §4.1)."""
+    issued_token_type: str | None = None
+    """What the answer of an exchange says that it is (RFC 8693 §2.2.1)."""

@@ -1,6 +1,7 @@
 """One completed authorization: the root of every code and token that comes from it."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,16 @@ class Epochs(msgspec.Struct, frozen=True, kw_only=True):
     client_epoch: int
     user_epoch: int
     consent_epoch: int = 0
+
+
+class NamedClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Claims that were asked for by name, and allowed (OIDC Core §5.5): beside those of the scope."""
+
+    id_token: tuple[str, ...] = ()
+    userinfo: tuple[str, ...] = ()
+
+
+NO_NAMED_CLAIMS: Final = NamedClaims()
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +44,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     """When nothing that came from it can be alive any more: the bound for the purge."""
     revoked_at: datetime | None = None
+    claims: NamedClaims = NO_NAMED_CLAIMS
 
     @property
     def bound_to(self) -> SessionId | None:

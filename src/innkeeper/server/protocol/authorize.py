@@ -14,6 +14,7 @@ from innkeeper.oauth.errors import (
     RequestNotSupported,
     RequestUriNotSupported,
     UnauthorizedClient,
+    UnmetAuthenticationRequirements,
     UnsupportedResponseType,
 )
 from innkeeper.oauth.parameters import Parameters
@@ -24,13 +25,17 @@ from innkeeper.server.model.api import Api
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.protocol import effective_scope, response_types
+from innkeeper.server.protocol import claims_request, effective_scope, response_types
+from innkeeper.server.protocol.acr import ACR_VALUES
+from innkeeper.server.protocol.claims_request import NOTHING, ClaimsRequest
 from innkeeper.server.protocol.directories import directory_named
 from innkeeper.server.protocol.target import Target, why_not
 
 MAX_NONCE_LENGTH: Final = 1024
 MAX_AGE_LIMIT_S: Final = 10 * 365 * 86_400
-PROMPTS: Final = ("none", "login", "consent")
+PROMPTS: Final = ("none", "login", "consent", "select_account")
+DISPLAYS: Final = ("page", "popup", "touch", "wap")
+"""One page for all of them: it fits every width and needs no script."""
 MAY_REPEAT: Final = frozenset({"resource"})
 
 
@@ -46,6 +51,10 @@ class AuthorizationRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt: frozenset[str]
     max_age: timedelta | None
     ui_locales: str | None
+    login_hint: str | None = None
+    subjects: frozenset[str] | None = None
+    """The person has to be one of these: `id_token_hint`, or `sub` in `claims`. None: anybody."""
+    claims: ClaimsRequest = NOTHING
     connection: str | None = None
     """The directory whose people are asked for; None: anybody."""
 
@@ -57,6 +66,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     registry: RegistrySnapshot
     settings: Settings
+    hinted: str | None
 
     @property
     def client(self) -> Client:
@@ -167,6 +177,26 @@ def max_age(draft: Draft) -> None:
         raise InvalidRequest("max_age must be a whole number of seconds.")
 
 
+def display(draft: Draft) -> None:
+    """One of OIDC Core §3.1.2.1."""
+    wanted = draft.parameters.get("display")
+    if wanted is not None and wanted not in DISPLAYS:
+        raise InvalidRequest(f"This display is not supported: {wanted[:40]}")
+
+
+def id_token_hint(draft: Draft) -> None:
+    """One that cannot be believed is not ignored: the app means somebody, and nobody can say whom."""
+    if draft.parameters.get("id_token_hint") is not None and draft.hinted is None:
+        raise InvalidRequest("id_token_hint is no ID token that this server made for this app.")
+
+
+def claims(draft: Draft) -> None:
+    """Well-formed; and an essential `acr` that no sign-in here can have is refused before anybody signs in."""
+    wanted = claims_request.parse(draft.parameters.get("claims"))
+    if wanted.acr and not set(wanted.acr) & set(ACR_VALUES):
+        raise UnmetAuthenticationRequirements("No sign-in here is of the acr that claims demands.")
+
+
 def connection(draft: Draft) -> None:
     """`connection`, as Auth0 calls it: a directory that exists."""
     wanted = draft.parameters.get("connection")
@@ -185,15 +215,26 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     nonce,
     prompt,
     max_age,
+    display,
+    id_token_hint,
+    claims,
     connection,
 )
 
 
 def validate(
-    parameters: Parameters, target: Target, registry: RegistrySnapshot, settings: Settings
+    parameters: Parameters,
+    target: Target,
+    registry: RegistrySnapshot,
+    settings: Settings,
+    *,
+    hinted: str | None = None,
 ) -> AuthorizationRequest:
-    """Runs every check in order, then builds the request. Raises `OAuthError`."""
-    draft = Draft(parameters=parameters, target=target, registry=registry, settings=settings)
+    """Runs every check in order, then builds the request. Raises `OAuthError`.
+
+    `hinted` is the subject of its `id_token_hint`, None when there is none or it is not to be believed.
+    """
+    draft = Draft(parameters=parameters, target=target, registry=registry, settings=settings, hinted=hinted)
     for check in CHECKS:
         check(draft)
     wanted_api = draft.api
@@ -203,6 +244,8 @@ def validate(
     wanted = effective_scope.requested(None if asked is None else Scope.parse(asked), wanted_api)
     if "code" not in answer:  # ignored where no code could become a refresh token (OIDC Core §11)
         wanted = wanted - Scope((effective_scope.OFFLINE_ACCESS,))
+    # Claims are identity's (OIDC Core §5.5): without `openid` there is nobody to tell about.
+    named = claims_request.parse(parameters.get("claims")) if "openid" in wanted else NOTHING
     return AuthorizationRequest(
         target=target,
         response_type=answer,
@@ -213,8 +256,19 @@ def validate(
         prompt=frozenset((parameters.get("prompt") or "").split()),
         max_age=None if age is None else timedelta(seconds=min(int(age), MAX_AGE_LIMIT_S)),
         ui_locales=parameters.get("ui_locales"),
+        login_hint=parameters.get("login_hint"),
+        subjects=_subjects(hinted, named),
+        claims=named,
         connection=parameters.get("connection"),
     )
+
+
+def _subjects(hinted: str | None, named: ClaimsRequest) -> frozenset[str] | None:
+    """Whom both mean; a request that contradicts itself means nobody."""
+    if hinted is None:
+        return named.subjects
+    one = frozenset((hinted,))
+    return one if named.subjects is None else one & named.subjects
 
 
 def api_named(

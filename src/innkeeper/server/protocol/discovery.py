@@ -8,7 +8,8 @@ from innkeeper.oauth.metadata import AuthorizationServerMetadata
 from innkeeper.oauth.pkce import CODE_CHALLENGE_METHODS
 from innkeeper.server.config import LegacyFlows
 from innkeeper.server.protocol import client_assertion, response_types
-from innkeeper.server.protocol.authorize import PROMPTS
+from innkeeper.server.protocol.acr import ACR_VALUES
+from innkeeper.server.protocol.authorize import DISPLAYS, PROMPTS
 from innkeeper.server.protocol.client_auth import CLIENT_AUTH_METHODS
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, OIDC_SCOPES
 from innkeeper.server.protocol.grants import device_code
@@ -17,7 +18,19 @@ from innkeeper.server.protocol.response_modes import RESPONSE_MODES
 from innkeeper.server.protocol.tokens import subject, user_claims
 
 ASSERTION_ALGORITHMS: Final = (*client_assertion.KEY_ALGORITHMS, *client_assertion.SECRET_ALGORITHMS)
-TOKEN_CLAIMS: Final = ("iss", "aud", "exp", "iat", "auth_time", "nonce", "sid", "amr", "at_hash", "c_hash")
+TOKEN_CLAIMS: Final = (
+    "iss",
+    "aud",
+    "exp",
+    "iat",
+    "auth_time",
+    "nonce",
+    "sid",
+    "amr",
+    "acr",
+    "at_hash",
+    "c_hash",
+)
 NO_LEGACY: Final = LegacyFlows()
 
 
@@ -61,9 +74,11 @@ def metadata(
         code_challenge_methods_supported=CODE_CHALLENGE_METHODS,
         authorization_response_iss_parameter_supported=True,
         claims_supported=(*TOKEN_CLAIMS, *user_claims.NAMES),
-        claims_parameter_supported=False,
+        claims_parameter_supported=True,
         request_parameter_supported=False,
         request_uri_parameter_supported=False,
+        acr_values_supported=ACR_VALUES,
+        display_values_supported=DISPLAYS,
         prompt_values_supported=PROMPTS,
         ui_locales_supported=tuple(ui_locales),
     )

@@ -52,6 +52,7 @@ def authorization_of(
         ),
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
+        claims=grant.claims,
         access_token_lifetime=access_token_lifetime(api, settings),
     )
 

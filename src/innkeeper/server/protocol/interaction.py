@@ -1,4 +1,4 @@
-"""What a pending authorization request needs next: one pure function, one of five answers.
+"""What a pending authorization request needs next: one pure function, one of six answers.
 
 Under `prompt=none` everything but `Issue` becomes its registered error here and nowhere else (OIDC Core §3.1.2.6).
 """
@@ -9,16 +9,26 @@ from datetime import datetime
 import msgspec
 
 from innkeeper.oauth import redirect_uri
-from innkeeper.oauth.errors import AccessDenied, ConsentRequired, InteractionRequired, LoginRequired
+from innkeeper.oauth.errors import (
+    AccessDenied,
+    AccountSelectionRequired,
+    ConsentRequired,
+    InteractionRequired,
+    LoginRequired,
+    UnmetAuthenticationRequirements,
+)
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.consent import Consent
+from innkeeper.server.model.grant import NO_NAMED_CLAIMS, NamedClaims
 from innkeeper.server.model.identifiers import SessionId
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol import consent as consents
 from innkeeper.server.protocol import effective_scope
+from innkeeper.server.protocol.acr import ACR_VALUES
 from innkeeper.server.protocol.authorize import AuthorizationRequest
+from innkeeper.server.protocol.tokens.user_claims import SCOPE_OF_CLAIM
 from innkeeper.server.protocol.waiting_device import is_confirmed_by
 
 
@@ -33,6 +43,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the pages of this interaction have recorded. It travels sealed with the request."""
 
     authenticated: Authenticated | None = None
+    account_chosen: SessionId | None = None
+    """Who was asked whether it is them that this is about, and said so."""
     asked: SessionId | None = None
     """Who was shown the question that waits for an answer: nobody else's answer is one (CO-04)."""
     boxes: tuple[str, ...] | None = None
@@ -44,8 +56,21 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pages_shown: bool = False
 
 
+class KnownAs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the request may call the person who is signed in."""
+
+    subject: str
+    """Their `sub` for this app."""
+    is_hinted: bool = True
+    """`login_hint` is one of their names, or nobody's."""
+
+
 class SignIn(msgspec.Struct, frozen=True):
     """Show the sign-in page."""
+
+
+class Choose(msgspec.Struct, frozen=True):
+    """Ask whether the person who is signed in is the one that this is about."""
 
 
 class ConfirmDevice(msgspec.Struct, frozen=True):
@@ -68,9 +93,10 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
     scope: Scope
     asked: Scope
+    claims: NamedClaims = NO_NAMED_CLAIMS
 
 
-Step = SignIn | ConfirmDevice | AskConsent | Confirm | Issue
+Step = SignIn | Choose | ConfirmDevice | AskConsent | Confirm | Issue
 
 
 def next_step(
@@ -81,13 +107,16 @@ def next_step(
     roles: Mapping[str, Role],
     progress: Progress,
     now: datetime,
+    known_as: KnownAs | None = None,
 ) -> Step:
-    """`session` and `user` are None when nobody is signed in. Raises `OAuthError` under prompt=none."""
-    step = _step(request, session, user, remembered, roles, progress, now)
+    """`session` and `user` are None when nobody is signed in. Raises `OAuthError`, for every page under prompt=none."""
+    step = _step(request, session, user, remembered, roles, progress, now, known_as)
     if "none" in request.prompt:
         match step:
             case SignIn():
-                raise LoginRequired("Nobody is signed in, or not recently enough.")
+                raise LoginRequired("Nobody is signed in, or not recently enough, or somebody else is.")
+            case Choose():
+                raise AccountSelectionRequired("The person has to say which account this is about.")
             case AskConsent():
                 raise ConsentRequired("The person has not allowed this yet.")
             case Confirm():
@@ -103,13 +132,21 @@ def _step(
     roles: Mapping[str, Role],
     progress: Progress,
     now: datetime,
+    known_as: KnownAs | None,
 ) -> Step:
     if not _has_confirmed_device(request, session, progress):
         return ConfirmDevice()
-    if session is None or user is None or _must_authenticate(request, session, user, progress, now):
+    if session is None or user is None:
         return SignIn()
+    if request.connection is not None and request.connection != user.directory:
+        return SignIn()  # somebody else is wanted: the page finds people of that directory only
+    first = _right_person(request, session, known_as or KnownAs(subject=user.user_id), progress, now)
+    if first is not None:
+        return first
     client, api = request.target.client, request.api
-    asked = effective_scope.grantable(request.scope, api=api, client=client, user=user, roles=roles)
+    # A claim that is asked for by name is consented to in the words of its scope.
+    wanted = request.scope | request.claims.scope
+    asked = effective_scope.grantable(wanted, api=api, client=client, user=user, roles=roles)
     answers = (
         progress if progress.answered_by == session.sid else Progress(pages_shown=_saw(progress, session))
     )
@@ -132,7 +169,45 @@ def _step(
         return Confirm()
     if "openid" in asked and "openid" not in granted:
         raise AccessDenied("The person did not allow the app to know who they are.")
-    return Issue(scope=granted, asked=asked)
+    return Issue(scope=granted & request.scope, asked=asked, claims=_allowed(request, granted))
+
+
+def _allowed(request: AuthorizationRequest, granted: Scope) -> NamedClaims:
+    """Of the claims that were asked for by name, those whose scope the person allowed."""
+    named = request.claims.named
+    return NamedClaims(
+        id_token=tuple(name for name in named.id_token if SCOPE_OF_CLAIM[name] in granted),
+        userinfo=tuple(name for name in named.userinfo if SCOPE_OF_CLAIM[name] in granted),
+    )
+
+
+def _right_person(
+    request: AuthorizationRequest, session: Session, known_as: KnownAs, progress: Progress, now: datetime
+) -> SignIn | Choose | None:
+    """Whether the session is of the person that is meant, recent and strong enough. Raises what no sign-in mends.
+
+    Asked once per interaction: otherwise max_age=0 would ask for ever.
+    """
+    just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
+    if request.subjects is not None and known_as.subject not in request.subjects:
+        if just_now:  # nobody is told about another person than was asked for (OIDC Core §3.1.2.2)
+            raise LoginRequired("Somebody else signed in than the person the app asked for.")
+        return SignIn()
+    if not _meets(request.claims.acr, session):
+        if just_now:
+            raise UnmetAuthenticationRequirements("This sign-in is not of the acr that claims demands.")
+        return SignIn()
+    if just_now:
+        return None
+    if _must_authenticate(request, session, now):
+        return SignIn()
+    is_doubtful = "select_account" in request.prompt or not known_as.is_hinted
+    return Choose() if is_doubtful and progress.account_chosen != session.sid else None
+
+
+def _meets(acr: tuple[str, ...] | None, session: Session) -> bool:
+    """An essential `acr`; without values, any that can be stated."""
+    return acr is None or session.acr in (acr or ACR_VALUES)
 
 
 def _saw(progress: Progress, session: Session) -> bool:
@@ -141,15 +216,7 @@ def _saw(progress: Progress, session: Session) -> bool:
     return progress.pages_shown and signed_in_here
 
 
-def _must_authenticate(
-    request: AuthorizationRequest, session: Session, user: User, progress: Progress, now: datetime
-) -> bool:
-    """Asked once per interaction: otherwise max_age=0 would ask for ever."""
-    if request.connection is not None and request.connection != user.directory:
-        return True  # somebody else is wanted: the page finds people of that directory only
-    just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
-    if just_now:
-        return False
+def _must_authenticate(request: AuthorizationRequest, session: Session, now: datetime) -> bool:
     if "login" in request.prompt:
         return True
     return request.max_age is not None and now - session.auth_time >= request.max_age

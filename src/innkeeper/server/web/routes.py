@@ -3,7 +3,15 @@
 from typing import Final
 
 from innkeeper.server.web.http import Endpoint
-from innkeeper.server.web.pages import consent, notices, setup, sign_in, sign_out, static_files
+from innkeeper.server.web.pages import (
+    consent,
+    notices,
+    select_account,
+    setup,
+    sign_in,
+    sign_out,
+    static_files,
+)
 from innkeeper.server.web.pages import device as device_pages
 from innkeeper.server.web.wire import (
     authorize,
@@ -46,6 +54,8 @@ ROUTES: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/"): notices.home,
     ("GET", "/sign-in"): sign_in.show,
     ("POST", "/sign-in"): sign_in.submit,
+    ("GET", "/select-account"): select_account.show,
+    ("POST", "/select-account"): select_account.submit,
     ("GET", "/consent"): consent.show,
     ("POST", "/consent"): consent.submit,
     ("GET", "/sign-out"): sign_out.show,

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from innkeeper.oauth.errors import AccessDenied, ConsentRequired, InteractionRequired, LoginRequired
+from innkeeper.oauth.errors import (
+    AccessDenied,
+    AccountSelectionRequired,
+    ConsentRequired,
+    InteractionRequired,
+    LoginRequired,
+    UnmetAuthenticationRequirements,
+)
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
@@ -19,12 +26,15 @@ from innkeeper.server.model.handle import mint
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, SessionId, Subject
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.session import Session
+from innkeeper.server.protocol.acr import ONE_FACTOR
 from innkeeper.server.protocol.authorize import AuthorizationRequest, validate
 from innkeeper.server.protocol.interaction import (
     AskConsent,
     Authenticated,
+    Choose,
     Confirm,
     Issue,
+    KnownAs,
     Progress,
     SignIn,
     Step,
@@ -92,6 +102,60 @@ def step(
 
 
 EVERYTHING = (a_consent(None, "openid"), a_consent(TIMESHEETS, READ, WRITE))
+
+
+# ------------------------------------------------------------ the right person
+
+
+JUST_NOW: dict[str, Any] = {"authenticated": Authenticated(sid=SID, at=START)}
+STRANGER = KnownAs(subject="ik|erin", is_hinted=False)
+
+
+def meant(who: KnownAs | None = None, **changes: Any) -> Step:
+    """What comes next for erin; what is neither request nor session is progress."""
+    request, session = changes.pop("request", a_request()), changes.pop("session", a_session())
+    return next_step(request, session, a_user(), (), {}, Progress(**changes), START, who)
+
+
+@pytest.mark.parametrize(
+    ("who", "choice"),
+    [(None, False), (KnownAs(subject="ik|erin"), False), (STRANGER, True)],
+)
+def test_a_doubtful_name_is_asked_about_once(who: KnownAs | None, choice: bool) -> None:
+    assert isinstance(meant(who), Choose) is choice
+    assert isinstance(meant(who, account_chosen=SID), Issue)
+    assert isinstance(meant(who, **JUST_NOW), Issue)
+    assert isinstance(meant(who, account_chosen=SessionId("another")), Choose) is choice
+
+
+def test_a_choice_of_account_is_asked_for_once() -> None:
+    request = a_request(prompt="select_account")
+    assert isinstance(meant(request=request), Choose)
+    assert isinstance(meant(request=request, account_chosen=SID), Issue)
+    assert isinstance(meant(request=request, **JUST_NOW), Issue)
+
+
+def test_a_person_who_is_not_meant_signs_in_and_is_never_told_about() -> None:
+    request = a_request(claims='{"id_token":{"sub":{"value":"ik|mona"}}}')
+    assert isinstance(meant(request=request), SignIn)
+    assert isinstance(meant(request=request, account_chosen=SID), SignIn)
+    assert isinstance(meant(KnownAs(subject="ik|mona"), request=request), Issue)
+    with pytest.raises(LoginRequired):
+        meant(request=request, **JUST_NOW)
+
+
+def test_a_session_without_the_acr_that_is_demanded_is_not_enough() -> None:
+    """As those that began before it was stated."""
+    request = a_request(claims='{"id_token":{"acr":{"essential":true}}}')
+    assert isinstance(meant(request=request), SignIn)
+    assert isinstance(meant(request=request, session=a_session(acr=ONE_FACTOR)), Issue)
+    with pytest.raises(UnmetAuthenticationRequirements):
+        meant(request=request, **JUST_NOW)
+
+
+def test_under_prompt_none_a_doubtful_name_becomes_its_error() -> None:
+    with pytest.raises(AccountSelectionRequired):
+        meant(STRANGER, request=a_request(prompt="none"))
 
 
 # ------------------------------------------------------------ sign-in

@@ -15,6 +15,7 @@ from innkeeper.server.model.credential import Unproved
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.secret import Secret
 from innkeeper.server.protocol import consent, effective_scope
+from innkeeper.server.protocol.acr import acr_of
 from innkeeper.server.protocol.authorize import api_named
 from innkeeper.server.protocol.grant_rights import access_token_lifetime
 from innkeeper.server.protocol.grants.base import (
@@ -28,6 +29,7 @@ from innkeeper.server.protocol.grants.base import (
     Refusal,
 )
 
+AMR: Final = ("pwd",)
 # One text for nobody's name, a wrong password and a person who has none: nothing to learn from trying (R-PW8, R-PW11).
 REFUSED: Final = "Wrong username or password."
 DISABLED: Final = "This account is disabled."
@@ -70,7 +72,7 @@ class PasswordGrant:
             scope=scope,
             # In seconds, as on the wire.
             authentication=Authentication(
-                sid=None, auth_time=context.now.replace(microsecond=0), amr=("pwd",), acr=None
+                sid=None, auth_time=context.now.replace(microsecond=0), amr=AMR, acr=acr_of(AMR)
             ),
             access_token_lifetime=access_token_lifetime(api, context.settings),
             begins_family=effective_scope.OFFLINE_ACCESS in scope,

@@ -47,6 +47,8 @@ def claims(
         claim_set["c_hash"] = at_hash(code, client.id_token_signed_response_alg)
     if _tells_who(client, access_token, code):
         claim_set |= user_claims.of(user, authorization.scope)
+    if code is None:
+        claim_set |= user_claims.named(user, authorization.claims.id_token)
     return claim_set
 
 

@@ -1,6 +1,6 @@
 """Claims about a person, by scope (OIDC Core §5.1, §5.4): the same for userinfo and ID token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -34,11 +34,17 @@ CLAIMS_OF_SCOPE: Final[dict[str, Callable[[User], dict[str, Any]]]] = {
     "address": _address,
     "phone": _phone,
 }
-NAMES: Final = (
-    "sub", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
-    "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified", "address",
-    "phone_number", "phone_number_verified",
-)  # fmt: skip
+NAMES_OF_SCOPE: Final[dict[str, tuple[str, ...]]] = {
+    "profile": (
+        "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+        "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "address": ("address",),
+    "phone": ("phone_number", "phone_number_verified"),
+}  # fmt: skip
+SCOPE_OF_CLAIM: Final = {name: scope for scope, names in NAMES_OF_SCOPE.items() for name in names}
+NAMES: Final = ("sub", *SCOPE_OF_CLAIM)
 
 
 def of(user: User, scope: Scope) -> dict[str, Any]:
@@ -48,3 +54,11 @@ def of(user: User, scope: Scope) -> dict[str, Any]:
         if name in scope:
             claims |= claims_of(user)
     return claims
+
+
+def named(user: User, names: Collection[str]) -> dict[str, Any]:
+    """Single claims, asked for by name (§5.5); here too those without a value are left out."""
+    if not names:
+        return {}
+    claims = of(user, Scope(dict.fromkeys(SCOPE_OF_CLAIM[name] for name in names if name in SCOPE_OF_CLAIM)))
+    return {name: value for name, value in claims.items() if name in names}

@@ -11,7 +11,12 @@ from innkeeper.server.web.pages import answers
 from innkeeper.server.web.redirects import see_other
 
 BINDING_BYTES = 16
-PATH_OF_PAGE = {"sign-in": "/sign-in", "device": "/device/confirm", "consent": "/consent"}
+PATH_OF_PAGE = {
+    "sign-in": "/sign-in",
+    "select-account": "/select-account",
+    "device": "/device/confirm",
+    "consent": "/consent",
+}
 
 
 def browser_of(request: Request, services: Services) -> Browser:

@@ -21,6 +21,17 @@ class SignInPage(Screen, frozen=True, kw_only=True):
     form_action: str = "/sign-in"
 
 
+class SelectAccountPage(Screen, frozen=True, kw_only=True):
+    """Who is signed in, and whether the app means them."""
+
+    app_name: str
+    account_name: str
+    account_username: str
+    interaction: str
+    csrf: str
+    form_action: str = "/select-account"
+
+
 class ScopeChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One permission that is asked for; a `required` one is told, not offered as a box."""
 

@@ -23,6 +23,7 @@ from innkeeper.server.web.pages.screens import (
     HomePage,
     NoticePage,
     Screen,
+    SelectAccountPage,
     SetupPage,
     SignedOutPage,
     SignInPage,
@@ -40,6 +41,7 @@ STATIC_PATH: Final = "/static/"
 
 _TEMPLATES: Final[dict[type[Screen], str]] = {
     SignInPage: "sign_in.html",
+    SelectAccountPage: "select_account.html",
     ConsentPage: "consent.html",
     SignOutPage: "sign_out.html",
     SignedOutPage: "signed_out.html",

@@ -16,6 +16,7 @@ from innkeeper.server.web.pages.screens import (
     ScopeChoice,
     ScopeGroup,
     Screen,
+    SelectAccountPage,
     SetupPage,
     SignedOutPage,
     SignInPage,
@@ -28,6 +29,17 @@ VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
 def a_sign_in(text: str = "erin") -> SignInPage:
     return SignInPage(
         app_name=text, interaction=text, csrf=text, username=text, problem="wrong", form_action=text
+    )
+
+
+def a_choice(text: str = "erin") -> SelectAccountPage:
+    return SelectAccountPage(
+        app_name=text,
+        account_name=text,
+        account_username=text,
+        interaction=text,
+        csrf=text,
+        form_action=text,
     )
 
 
@@ -84,6 +96,7 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
     """Each page with all its parts showing and `text` in every field that holds words."""
     return {
         "sign in": a_sign_in(text),
+        "account": a_choice(text),
         "consent": a_consent(text),
         "confirmation": a_consent(text, confirm_only=True),
         "device code": DeviceCodePage(csrf=text, user_code=text, problem="wrong", form_action=text),
