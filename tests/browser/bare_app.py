@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ def blank_pages(bundle: Path) -> ThreadingHTTPServer:
             self.send_header("Content-Type", "text/javascript" if is_script else "text/html")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # the page has gone on to another one
+                self.wfile.write(body)
 
         def log_message(self, *words: Any) -> None:
             """Quiet."""
