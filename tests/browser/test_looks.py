@@ -86,6 +86,21 @@ def open_error(person: Person) -> None:
     person.authorize("timesheets-web", "https://elsewhere.test/callback")
 
 
+def open_form_post(person: Person, **changes: str) -> None:
+    """Stopped on its way: the app's server does not answer, so the page stays."""
+    person.page.route("**/auth/callback*", lambda route: route.abort("aborted"))
+    open_sign_in(person, response_mode="form_post", **changes)
+    person.page.click("#login-cancel")
+    person.page.wait_for_selector("#form-post-continue")
+
+
+def open_web_message(person: Person) -> None:
+    """With nobody to tell, as when the app's window is gone."""
+    asked = {"response_mode": "web_message", "prompt": "none"}
+    person.authorize("timesheets-spa", "http://localhost:8001/popup.html", **asked)
+    person.page.wait_for_selector("#web-message", state="attached")
+
+
 def open_question(person: Person, language: str = "en") -> None:
     """As somebody who is signed in already, by the link of a television."""
     open_sign_in(person)
@@ -146,6 +161,9 @@ PAGES: dict[str, Callable[[Person], None]] = {
     "error": open_error,
     "home": lambda person: void(person.page.goto(person.house.issuer)),
     "notice": lambda person: void(person.page.goto(f"{person.house.issuer}/sign-in")),
+    "form-post": open_form_post,
+    "web-message": open_web_message,
+    "form-post-ar": lambda person: open_form_post(person, ui_locales="ar"),
     "sign-out": open_sign_out,
     "signed-out": sign_out,
     "still-signed-in": stay_signed_in,
