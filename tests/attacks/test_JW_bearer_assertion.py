@@ -520,17 +520,6 @@ async def test_JW_07_the_key_of_another_issuer_or_app_proves_nothing(world: Worl
     await is_taken(world, statement(iss=other, header={"kid": "other"}, sign=OTHER_EC_KEY))
 
 
-async def test_JW_07_an_app_called_like_an_issuer_has_keys_of_its_own(world: World) -> None:
-    """Keys are kept once parsed: never under a name that an app and an issuer could share."""
-    odd = a_client("partner", type="m2m", redirect_uris=(), keys=(a_key(OTHER_EC_KEY.public_jwk),))
-    keys, now = world.services.client_keys, world.clock.now()
-    known = world.services.registry.snapshot.trusted_issuers[IssuerName(PARTNER)]
-    of_app = await keys.of(replace(odd, client_id=ClientId(PARTNER)), alg="ES256", kid="other", now=now)
-    of_issuer = await keys.of_issuer(known, alg="ES256", kid="ec", now=now)
-    assert of_app.find("other", "ES256") is not None and of_app.find("ec", "ES256") is None
-    assert of_issuer.find("ec", "ES256") is not None and of_issuer.find("other", "ES256") is None
-
-
 async def test_JW_08_a_key_that_has_ended_or_is_for_something_else_is_not_used(world: World) -> None:
     for changes in ({"use": "enc"}, {"alg": "ES384"}, {"key_ops": ["encrypt"]}):
         record = world.services.registry.snapshot.trusted_issuers[IssuerName(PARTNER)]
