@@ -12,8 +12,11 @@ import pytest
 from innkeeper.jose import base64url
 from innkeeper.oauth.response_type import LEGAL
 from innkeeper.server.config import LegacyFlows
+from innkeeper.server.flows.administer import issuers
+from innkeeper.server.flows.administer.issuers import IssuerChanges
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.user import Address, Profile
+from innkeeper.server.protocol.grants.jwt_bearer import JwtBearer
 from innkeeper.server.protocol.grants.token_exchange import ACCESS_TOKEN, TokenExchange
 from tests.assertions import (
     ED_PRIVATE,
@@ -234,6 +237,16 @@ async def an_exchange(world: World) -> dict[str, str]:
     }
 
 
+async def a_statement(world: World) -> dict[str, str]:
+    """What `es256` sends, which may bring what a partner says."""
+    await world.change("es256", grant_types=(JwtBearer.name,))
+    partner = "https://partner.example.test"
+    await issuers.create(world.services, partner, IssuerChanges(add_keys=(a_key(),), apps=("es256",)))
+    await world.services.registry.refresh()
+    said = assertion(partner, header={"typ": "JWT"}, sub="ik|erin")
+    return {"grant_type": JwtBearer.name, "assertion": said, "audience": TIMESHEETS}
+
+
 async def test_each_grant_type_works_and_others_are_refused(world: World) -> None:
     await may_refresh(world, "web")
     renewed = {"grant_type": "refresh_token", "refresh_token": await a_refresh_token(world)}
@@ -247,6 +260,7 @@ async def test_each_grant_type_works_and_others_are_refused(world: World) -> Non
     device = {"grant_type": DEVICE_GRANT, "client_id": "tv", "device_code": codes["device_code"]}
     forms[DEVICE_GRANT] = ("", device)
     forms[TokenExchange.name] = ("other", await an_exchange(world))
+    forms[JwtBearer.name] = ("es256", await a_statement(world))
     supported = (await metadata(world))["grant_types_supported"]
     assert set(forms) <= set(
         supported
