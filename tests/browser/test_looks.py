@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -85,6 +86,21 @@ def open_error(person: Person) -> None:
     person.authorize("timesheets-web", "https://elsewhere.test/callback")
 
 
+def open_form_post(person: Person, **changes: str) -> None:
+    """Stopped on its way: the app's server does not answer, so the page stays."""
+    person.page.route("**/auth/callback*", lambda route: route.abort("aborted"))
+    open_sign_in(person, response_mode="form_post", **changes)
+    person.page.click("#login-cancel")
+    person.page.wait_for_selector("#form-post-continue")
+
+
+def open_web_message(person: Person) -> None:
+    """With nobody to tell, as when the app's window is gone."""
+    asked = {"response_mode": "web_message", "prompt": "none"}
+    person.authorize("timesheets-spa", "http://localhost:8001/popup.html", **asked)
+    person.page.wait_for_selector("#web-message", state="attached")
+
+
 def open_question(person: Person, language: str = "en") -> None:
     """As somebody who is signed in already, by the link of a television."""
     open_sign_in(person)
@@ -105,6 +121,29 @@ def open_device_consent(person: Person) -> None:
     person.house.command("api", "change", API["audience"], "--skip-consent")
 
 
+def open_sign_out(person: Person, **changes: str) -> None:
+    open_consent(person)
+    person.page.goto(f"{person.house.issuer}/oidc/logout?{urlencode({'client_id': 'paycheck', **changes})}")
+    person.page.wait_for_selector("#logout-confirm")
+
+
+def sign_out(person: Person) -> None:
+    open_sign_out(person)
+    person.page.click("#logout-confirm")
+    person.page.wait_for_selector("#signed-out")
+
+
+def stay_signed_in(person: Person) -> None:
+    open_sign_out(person)
+    person.page.click("#logout-cancel")
+    person.page.wait_for_selector(".message")
+
+
+def open_sign_out_error(person: Person) -> None:
+    query = urlencode({"client_id": "paycheck", "post_logout_redirect_uri": "https://elsewhere.test/"})
+    person.page.goto(f"{person.house.issuer}/oidc/logout?{query}")
+
+
 PAGES: dict[str, Callable[[Person], None]] = {
     "sign-in": open_sign_in,
     "wrong-password": fail_to_sign_in,
@@ -122,6 +161,14 @@ PAGES: dict[str, Callable[[Person], None]] = {
     "error": open_error,
     "home": lambda person: void(person.page.goto(person.house.issuer)),
     "notice": lambda person: void(person.page.goto(f"{person.house.issuer}/sign-in")),
+    "form-post": open_form_post,
+    "web-message": open_web_message,
+    "form-post-ar": lambda person: open_form_post(person, ui_locales="ar"),
+    "sign-out": open_sign_out,
+    "signed-out": sign_out,
+    "still-signed-in": stay_signed_in,
+    "sign-out-error": open_sign_out_error,
+    "sign-out-ar": lambda person: open_sign_out(person, ui_locales="ar"),
     "sign-in-de": lambda person: open_sign_in(person, ui_locales="de"),
     "consent-ar": lambda person: open_consent(person, ui_locales="ar"),
 }

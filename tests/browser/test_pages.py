@@ -99,6 +99,53 @@ def test_signing_in_consenting_and_denying_need_no_javascript(app: str, person: 
     assert policy_violations(person) == []
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_app_on_another_site_signs_a_person_out(app: str, person: Person, method: str) -> None:
+    """Its form brings no Lax cookie along; the person is signed out all the same, once they have said yes."""
+    house, page = person.house, person.page
+    house.command("app", "change", "timesheets-web", "--logout-callback", f"{app}/callback")
+    person.authorize("timesheets-web", f"{app}/callback")
+    person.sign_in("erin")
+    person.arrives_at(f"{app}/callback?")
+    fields = {"client_id": "timesheets-web", "post_logout_redirect_uri": f"{app}/callback", "state": "bye"}
+    inputs = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in fields.items())
+    form = f'<form method="{method}" action="{house.issuer}/oidc/logout">{inputs}<button id="out">Out</button></form>'
+    page.route("http://127.0.0.1:9/**", lambda route: route.fulfill(body=form, content_type="text/html"))
+
+    page.goto("http://127.0.0.1:9/")
+    page.click("#out")
+    page.click("#logout-cancel")
+    assert "still signed in" in page.inner_text("h1")
+
+    page.goto("http://127.0.0.1:9/")
+    page.click("#out")
+    person_named = page.inner_text(".account")
+    page.click("#logout-confirm")
+    assert person.arrives_at(f"{app}/callback?state=bye") == {"state": "bye"}
+    assert "erin" in person_named
+    person.authorize("timesheets-web", f"{app}/callback", prompt="none")
+    assert person.arrives_at(f"{app}/callback?error=")["error"] == "login_required"
+    assert policy_violations(person) == []
+
+
+def test_the_sign_out_page_by_keyboard(app: str, person: Person) -> None:
+    person.authorize("timesheets-web", f"{app}/callback")
+    person.sign_in("erin")
+    person.arrives_at(f"{app}/callback?")
+    person.page.goto(f"{person.house.issuer}/sign-out")
+    order = []
+    for _ in range(2):
+        person.page.keyboard.press("Tab")
+        order.append(person.focus())
+    assert order == ["logout-confirm", "logout-cancel"]
+    person.page.focus("#logout-confirm")
+    person.page.keyboard.press("Enter")
+    person.page.wait_for_selector("#signed-out")
+    person.page.go_back()
+    person.page.reload()
+    assert person.page.locator("#signed-out").count() == 1, "the page from before has nothing to ask any more"
+
+
 def test_a_wrong_password_is_announced_and_the_name_is_kept(app: str, person: Person) -> None:
     person.authorize("timesheets-web", f"{app}/callback")
     person.page.fill("[name=username]", "mona")

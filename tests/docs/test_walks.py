@@ -26,8 +26,11 @@ WALKS = (
     "docs/tokens.md",
     "docs/errors.md",
     "docs/devices.md",
+    "docs/flows.md",
     "docs/sign-in.md",
 )
+# What the page itself starts its issuer with.
+STARTED_WITH = {"docs/flows.md": ("--port", "0", "--legacy")}
 # These wait for Ctrl-C or fetch packages; tests/e2e starts the same things.
 NOT_PASTED = re.compile(
     r"^(innkeeper (dev|serve|init)\b|python3 run\.py (dev|test)\b|\.venv-|uvicorn )"
@@ -93,11 +96,12 @@ def follow(page: Path, house: Running, folder: Path) -> dict[int, list[str]]:
     if bash is None or curl is None:
         pytest.skip("bash and curl are not installed (on Debian: apt-get install curl)")
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    readable = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     with sample_api(house.issuer, folder) as api:
         done = subprocess.run(
             [bash, "-c", script_of(page, house.issuer, api)],
             cwd=folder,
-            env=environment(PATH=path, NO_PROXY="*"),
+            env=environment(PATH=path, NO_PROXY="*", PYTHONPATH=readable),
             capture_output=True,
             text=True,
             timeout=120,
@@ -117,7 +121,7 @@ def is_shown(expected: str, printed: list[str]) -> bool:
 @pytest.mark.parametrize("name", WALKS)
 def test_a_page_works_as_it_is_printed(name: str, folder: Path) -> None:
     page = ROOT / name
-    with a_dev_server(folder / ".innkeeper") as house:
+    with a_dev_server(folder / ".innkeeper", *STARTED_WITH.get(name, ())) as house:
         printed = follow(page, house, folder)
     last = 0
     for block in blocks_of(page):

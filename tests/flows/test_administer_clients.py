@@ -74,6 +74,34 @@ async def test_each_type_has_safe_defaults(
     assert (secret is None) == (method == "none")
 
 
+@pytest.mark.parametrize("kind", ["regular_web", "spa"])
+@pytest.mark.parametrize(
+    ("grants", "response_types"),
+    [
+        (("implicit",), ("id_token", "id_token token")),
+        (
+            ("authorization_code", "implicit"),
+            (
+                "code",
+                "id_token",
+                "id_token token",
+                "code id_token",
+                "code token",
+                "code id_token token",
+            ),
+        ),
+    ],
+)
+async def test_response_types_follow_the_grants(
+    kind: Any, grants: tuple[str, ...], response_types: tuple[str, ...]
+) -> None:
+    world = await a_world()
+    client, _ = await clients.create(world.services, wanted(type=kind, grant_types=grants))
+    assert client.response_types == response_types
+    again = ClientChanges(grant_types=("authorization_code",))
+    assert (await clients.change(world.services, "my", again)).response_types == ("code",)
+
+
 async def test_an_app_chooses_what_signs_its_id_tokens_and_whether_they_carry_the_profile() -> None:
     world = await a_world()
     client, _ = await clients.create(world.services, wanted())
@@ -116,6 +144,10 @@ async def test_a_browser_app_may_call_from_the_origins_of_its_callbacks_and_no_o
         ({"grant_types": ("password",), "redirect_uris": ()}, "switched off"),
         ({"type": "spa", "grant_types": ("authorization_code", "client_credentials")}, "not for spa"),
         ({"type": "m2m"}, "no callback"),
+        ({"grant_types": ("implicit",), "redirect_uris": ()}, "--callback"),
+        ({"grant_types": ("implicit",), "is_first_party": False}, "third-party"),
+        ({"grant_types": ("client_credentials", "implicit"), "type": "m2m"}, "not for m2m"),
+        ({"grant_types": ("implicit",), "type": "native"}, "not for native"),
         ({"allowed_origins": ("https://my.example.test/path",)}, "web origin"),
         ({"api_grants": (ApiGrant(api=ApiIdentifier("https://nobody"), scope=("a",)),)}, "no API"),
         (

@@ -71,11 +71,16 @@ def generate(alg: str) -> bytes:
     return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
+def as_pem(private: bytes) -> bytes:
+    """The same private key, DER or PEM, as PKCS #8 PEM: for a file of the key's owner."""
+    key = load_pem_private_key(private, None) if _is_pem(private) else load_der_private_key(private, None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 def load(private: bytes, *, alg: str, kid: str | None = None) -> SigningKey:
     """From PKCS #8, DER or PEM; without `kid` it is named by its thumbprint. KeyRefused: unfit for `alg`."""
-    pem = private.lstrip().startswith(b"-----BEGIN")
     try:
-        key = load_pem_private_key(private, None) if pem else load_der_private_key(private, None)
+        key = load_pem_private_key(private, None) if _is_pem(private) else load_der_private_key(private, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as cause:
         raise KeyRefused("not an unencrypted private key") from cause
     if alg == "ES256" and isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
@@ -120,6 +125,10 @@ def thumbprint(jwk: Mapping[str, object]) -> str:
         raise KeyRefused("no thumbprint is defined for this kind of key")
     canonical = json.dumps({name: jwk[name] for name in members}, separators=(",", ":"), sort_keys=True)
     return base64url.encode(hashes.sha256(canonical.encode()))
+
+
+def _is_pem(private: bytes) -> bool:
+    return private.lstrip().startswith(b"-----BEGIN")
 
 
 def _public_of_pem(pem: bytes) -> PublicKey:

@@ -34,6 +34,7 @@ COMMANDS: Final = (
     Entry("role", "roles", "role", "Roles: names for sets of permissions."),
     Entry("grant", "grants", "grant", "What apps may go on doing for a person while they are away."),
     Entry("key", "keys", "key", "Signing keys."),
+    Entry("assertion", "assertions", "assertion", "Keys and JWTs by which an app proves itself."),
     Entry("lint", "lint", "lint", "Say what is risky in the settings, the apps and the APIs."),
     Entry("token", "token", "token", "Ask the running server for a machine's token, and explain it."),
 )

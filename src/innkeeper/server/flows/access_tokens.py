@@ -16,6 +16,7 @@ from innkeeper.server.model.handle import denial_key, key_of
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, HandleKey
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.discovery import userinfo_endpoint
+from innkeeper.server.protocol.grants.base import ExchangeTokens, LiveToken, TokensByText
 from innkeeper.server.protocol.liveness import is_client_token_live, is_live
 from innkeeper.server.protocol.tokens import access_token
 from innkeeper.server.storage.outcomes import ClientStanding, GrantStanding, OpaqueStanding
@@ -48,10 +49,10 @@ async def presented(token: str, services: Services, now: datetime) -> PresentedT
         raise TokenRefused("unknown", "no such token")
     if now >= found.token.expires_at:
         raise TokenRefused("expired", "its time is over")
-    return _opaque(found, services, now)
+    return await _opaque(found, services, now)
 
 
-def _opaque(found: OpaqueStanding, services: Services, now: datetime) -> PresentedToken:
+async def _opaque(found: OpaqueStanding, services: Services, now: datetime) -> PresentedToken:
     token, standing = found.token, found.standing
     grant = standing.grant if isinstance(standing, GrantStanding) else None
     endpoint = userinfo_endpoint(services.settings.issuer)
@@ -65,7 +66,8 @@ def _opaque(found: OpaqueStanding, services: Services, now: datetime) -> Present
         grant=grant,
         user=standing.user if isinstance(standing, GrantStanding) else None,
         is_live=_has_api(token.api, services)
-        and _is_live(standing, token.client_epoch, token.issued_at, now),
+        and _is_live(standing, token.client_epoch, token.issued_at, now)
+        and await _holder_stands(standing, token.client_id, token.client_epoch, token.issued_at, services),
         denial=token.key,
         expires_at=token.expires_at,
     )
@@ -79,6 +81,7 @@ async def _jwt(claims: jwt.Claims, services: Services, now: datetime) -> Present
         standing = await services.store.access_tokens.client_standing(client_id, denial)
     else:
         standing = await services.store.grants.standing(grant_id, denial)
+    epoch = access_token.client_epoch_of(claims)
     of_person = standing if isinstance(standing, GrantStanding) else None
     endpoint = userinfo_endpoint(services.settings.issuer)
     is_known = all(_has_api(ApiIdentifier(name), services) for name in claims.aud if name != endpoint)
@@ -89,7 +92,9 @@ async def _jwt(claims: jwt.Claims, services: Services, now: datetime) -> Present
         claims=claims,
         grant=None if of_person is None else of_person.grant,
         user=None if of_person is None else of_person.user,
-        is_live=is_known and _is_live(standing, access_token.client_epoch_of(claims), claims.iat, now),
+        is_live=is_known
+        and _is_live(standing, epoch, claims.iat, now)
+        and await _holder_stands(standing, client_id, epoch, claims.iat, services),
         denial=denial,
         expires_at=claims.exp,
     )
@@ -104,6 +109,49 @@ def _is_live(
     if isinstance(standing, ClientStanding):
         return is_client_token_live(standing, client_epoch, issued_at)
     return is_live(standing, now)
+
+
+async def _holder_stands(
+    standing: GrantStanding | ClientStanding | None,
+    holder: ClientId,
+    client_epoch: int | None,
+    issued_at: datetime | None,
+    services: Services,
+) -> bool:
+    """A token that was exchanged stands on a grant of another client's, so whoever holds it is asked for too."""
+    if not isinstance(standing, GrantStanding) or standing.grant.client_id == holder:
+        return True
+    return is_client_token_live(
+        await services.store.access_tokens.client_standing(holder), client_epoch, issued_at
+    )
+
+
+async def tokens_of(lookup: TokensByText, services: Services) -> ExchangeTokens:
+    """The tokens of an exchange (RFC 8693 §2.1), each by one read."""
+    now = services.clock.now()
+    return ExchangeTokens(
+        subject=await _alive(lookup.subject, services, now),
+        actor=None if lookup.actor is None else await _alive(lookup.actor, services, now),
+    )
+
+
+async def _alive(text: str, services: Services, now: datetime) -> LiveToken | None:
+    try:
+        found = await presented(text, services, now)
+    except TokenRefused:
+        return None
+    if not found.is_live:
+        return None
+    return LiveToken(
+        client_id=found.client_id,
+        subject=found.claims["sub"],
+        audience=found.audience,
+        scope=found.scope,
+        grant=found.grant,
+        user=found.user,
+        expires_at=found.expires_at,
+        act=found.claims.get("act"),
+    )
 
 
 def _has_api(api: ApiIdentifier | None, services: Services) -> bool:

@@ -27,6 +27,7 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     scope: str
     id_token: str | None = None
     refresh_token: str | None = None
+    issued_token_type: str | None = None
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ def finish(prepared: Prepared, services: Services, refresh_token: str | None = N
         scope=str(authorization.scope),
         id_token=None if prepared.id_signer is None else _signed_id_token(prepared, services, issuer, token),
         refresh_token=refresh_token or prepared.refresh_text,
+        issued_token_type=authorization.issued_token_type,
     )
 
 
@@ -124,7 +126,12 @@ def _signed_access_token(prepared: Prepared, services: Services) -> str:
         subject=_subject(authorization, services),
         issuer=services.settings.issuer,
         userinfo_endpoint=userinfo_endpoint(services.settings.issuer),
-        jti=access_token.jti_of(authorization.grant_id, authorization.client.epoch, name),
+        jti=access_token.jti_of(
+            authorization.grant_id,
+            authorization.client.epoch,
+            name,
+            is_exchanged=authorization.act is not None,
+        ),
         now=prepared.now,
         grant_type=prepared.grant_type,
         permissions=_permissions(authorization, services),
@@ -152,6 +159,7 @@ def _new_opaque(
         claims={
             **authorization.access_token_claims,
             **({} if permissions is None else {"permissions": permissions}),
+            **({} if authorization.act is None else {"act": authorization.act}),
         },
     )
 

@@ -40,3 +40,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     access_token_claims: Mapping[str, Any] = {}
     id_token_claims: Mapping[str, Any] = {}
     """What the operator's hook adds to each, already checked."""
+    act: Mapping[str, Any] | None = None
+    """Who acts for the person, after an exchange (RFC 8693 §4.1)."""
+    issued_token_type: str | None = None
+    """What the answer of an exchange says that it is (RFC 8693 §2.2.1)."""

@@ -36,6 +36,22 @@ def test_an_endpoint_may_say_otherwise() -> None:
     assert headers[b"x-content-type-options"] == b"nosniff"
 
 
+def test_only_a_page_that_says_who_may_frame_it_is_without_the_older_header() -> None:
+    policy = b"default-src 'none'; frame-ancestors "
+    for ancestors, is_denied in (
+        (b"https://app.example", False),
+        (b"http://localhost:8000", False),
+        (b"'none'", True),
+        (b"'self'", True),
+        (b"", True),
+    ):
+        headers = completed(Response(headers=((b"content-security-policy", policy + ancestors),)))
+        assert (b"x-frame-options" in headers) == is_denied
+    assert completed(Response(headers=((b"content-security-policy", b"default-src 'self'"),)))[
+        b"x-frame-options"
+    ]
+
+
 def test_no_referrer_leaves_our_pages() -> None:
     assert completed(Response())[b"referrer-policy"] == b"no-referrer"
 

@@ -7,12 +7,14 @@ from innkeeper.server.protocol.grants.client_credentials import ClientCredential
 from innkeeper.server.protocol.grants.device_code import DeviceCodeGrant
 from innkeeper.server.protocol.grants.password import PasswordGrant, PasswordRealmGrant
 from innkeeper.server.protocol.grants.refresh_token import RefreshTokenGrant
+from innkeeper.server.protocol.grants.token_exchange import TokenExchange
 
 GRANTS: tuple[GrantType, ...] = (
     AuthorizationCodeGrant(),
     RefreshTokenGrant(),
     ClientCredentials(),
     DeviceCodeGrant(),
+    TokenExchange(),
 )
 
 PASSWORD_GRANTS: tuple[GrantType, ...] = (

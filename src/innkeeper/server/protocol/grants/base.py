@@ -4,22 +4,23 @@
 store, a clock or entropy, so a grant type can be tested with literals and a third party's composes the same values.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from innkeeper.oauth.errors import OAuthError
 from innkeeper.oauth.parameters import Parameters
+from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import Unproved
 from innkeeper.server.model.device_authorization import DeviceAuthorization
-from innkeeper.server.model.grant import Epochs
-from innkeeper.server.model.identifiers import GrantId, HandleKey
+from innkeeper.server.model.grant import Epochs, Grant
+from innkeeper.server.model.identifiers import ClientId, GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.secret import Secret
 from innkeeper.server.model.user import User
@@ -57,7 +58,17 @@ class PasswordOf(msgspec.Struct, frozen=True, kw_only=True):
     realm: str | None = None
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf
+class TokensByText(msgspec.Struct, frozen=True, kw_only=True):
+    """Look into access tokens of ours, as they were sent: what they say, and whether they live."""
+
+    subject: str
+    actor: str | None = None
+
+    def __repr__(self) -> str:
+        return "TokensByText()"
+
+
+Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf | TokensByText
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +138,36 @@ class ProvedPerson(msgspec.Struct, frozen=True, kw_only=True):
     consents: tuple[Consent, ...]
 
 
+class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token of ours that lives. `grant` and `user` are None for a client's own."""
+
+    client_id: ClientId
+    subject: str
+    audience: tuple[str, ...]
+    scope: Scope
+    grant: Grant | None
+    user: User | None
+    expires_at: datetime
+    act: Mapping[str, Any] | None = None
+    """Who acted for the person so far (RFC 8693 §4.1)."""
+
+
+class ExchangeTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """The tokens of an exchange; None for one that does not live, or was not sent."""
+
+    subject: LiveToken | None
+    actor: LiveToken | None
+
+
 Evidence = (
-    CodeAndGrant | PresentedFamily | DeviceAuthorization | DeviceAndGrant | ProvedPerson | Unproved | None
+    CodeAndGrant
+    | PresentedFamily
+    | DeviceAuthorization
+    | DeviceAndGrant
+    | ProvedPerson
+    | Unproved
+    | ExchangeTokens
+    | None
 )
 """What the lookup found."""
 

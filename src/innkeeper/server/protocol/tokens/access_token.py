@@ -42,6 +42,7 @@ class AccessTokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     auth_time: int | None = None
     acr: str | None = None
     permissions: Sequence[str] | None = None
+    act: Mapping[str, Any] | None = None
 
 
 class Auth0Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +58,7 @@ class Auth0Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     scope: str
     gty: str | None = None
     permissions: Sequence[str] | None = None
+    act: Mapping[str, Any] | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ def _common(authorization: Authorization, facts: Facts) -> dict[str, Any]:
         "jti": facts.jti,
         "scope": str(authorization.scope),
         "permissions": facts.permissions,
+        "act": authorization.act,
     }
 
 
@@ -147,9 +150,11 @@ def audience_of(
     return [str(api), userinfo_endpoint] if "openid" in scope else str(api)
 
 
-def jti_of(grant_id: GrantId | None, client_epoch: int, name: str) -> str:
-    """It names what the token stands on: a grant, or a client as it is until everything it was given ends."""
-    return f"{_OF_CLIENT}{client_epoch}.{name}" if grant_id is None else f"{grant_id}.{name}"
+def jti_of(grant_id: GrantId | None, client_epoch: int, name: str, *, is_exchanged: bool = False) -> str:
+    """It names what the token stands on: a grant, or a client as it is until everything it was given ends; or both."""
+    if grant_id is None:
+        return f"{_OF_CLIENT}{client_epoch}.{name}"
+    return f"{grant_id}.{name}.{client_epoch}" if is_exchanged else f"{grant_id}.{name}"
 
 
 def grant_of(claims: Claims) -> GrantId | None:
@@ -159,8 +164,12 @@ def grant_of(claims: Claims) -> GrantId | None:
 
 
 def client_epoch_of(claims: Claims) -> int | None:
-    """Of a token that a client got for itself: what it stands on."""
-    epoch = (claims.jti or "").removeprefix(_OF_CLIENT).partition(".")[0]
+    """Of a token that a client got for itself, or by an exchange: what it stands on."""
+    jti = claims.jti or ""
+    if jti.startswith(_OF_CLIENT):
+        epoch = jti.removeprefix(_OF_CLIENT).partition(".")[0]
+    else:
+        epoch = jti.rpartition(".")[2]
     return int(epoch) if epoch.isascii() and epoch.isdecimal() else None
 
 

@@ -115,7 +115,7 @@ class AccessTokens(Protocol):
     async def issue(
         self, token: OpaqueAccessToken, *, client_revision: int, events: Sequence[Event]
     ) -> Done | Stale:
-        """An opaque token of a client that acts for itself, if the client is enabled and has not moved.
+        """An opaque token of a client that acts for itself, or exchanged one, if it is enabled and has not moved.
 
         Those of a person are inserted by the transition that consumes what they were got for. The key is as good
         as an attempt: it is made of fresh random bytes, so a row of this key was inserted by this very request.

@@ -17,7 +17,7 @@ from innkeeper.server.storage.sqlite.writer import Writer
 
 ISSUE: Final = """
 INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)
-SELECT ?1, '', ?2, ?3, ?4
+SELECT ?1, ?7, ?2, ?3, ?4
 FROM clients c
 WHERE c.client_id = ?2 AND c.is_enabled = 1 AND c.revision = ?5 AND c.epoch = ?6
 ON CONFLICT (token_key) DO NOTHING
@@ -30,7 +30,7 @@ SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_
 FROM access_tokens t
 LEFT JOIN grants g ON g.grant_id = t.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
-LEFT JOIN clients c ON c.client_id = t.client_id AND c.is_enabled = 1
+LEFT JOIN clients c ON c.client_id = coalesce(g.client_id, t.client_id) AND c.is_enabled = 1
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 LEFT JOIN denied_tokens d ON d.token_key = t.token_key
 WHERE t.token_key = ?1
@@ -77,7 +77,7 @@ def _issue(
     token: OpaqueAccessToken, client_revision: int, events: Sequence[Event], transaction: Transaction
 ) -> Done | Stale:
     row = (token.key, token.client_id, to_us(token.expires_at), ACCESS_TOKEN.encode(token))
-    if transaction.change(ISSUE, (*row, client_revision, token.client_epoch)):
+    if transaction.change(ISSUE, (*row, client_revision, token.client_epoch, token.grant_id or "")):
         transaction.record(events)
         return Done()
     return Done() if transaction.rows(EXISTS, (token.key,)) else Stale()

@@ -1,1 +1,1 @@
-"""Pages for people: sign-in, consent, error, set-up, notices; rendered on the server, no JavaScript."""
+"""Pages for people: rendered on the server, without JavaScript but for the two scripts of `scripts.py`."""

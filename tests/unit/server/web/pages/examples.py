@@ -10,6 +10,7 @@ from innkeeper.server.web.pages.screens import (
     DeviceCodePage,
     DeviceConfirmPage,
     ErrorPage,
+    FormPostPage,
     HomePage,
     Link,
     NoticePage,
@@ -21,6 +22,7 @@ from innkeeper.server.web.pages.screens import (
     SignedOutPage,
     SignInPage,
     SignOutPage,
+    WebMessagePage,
 )
 
 VOID: Final = frozenset({"meta", "link", "img", "input", "br", "hr"})
@@ -117,6 +119,8 @@ def every_page(text: str = "erin") -> dict[str, Screen]:
         "sign out": a_sign_out(text),
         "signed out": SignedOutPage(),
         "set-up": SetupPage(token=text, csrf=text, username=text, email=text, problem=text, form_action=text),
+        "form post": FormPostPage(app_name=text, action=text, fields=(("code", text), ("state", text))),
+        "web message": WebMessagePage(app_name=text, origin=text, fields=(("code", text), ("state", text))),
         "notice": NoticePage(title=text, message=text, links=(Link(text=text, url="/"),)),
         "home": HomePage(
             issuer=text, product_version=text, discovery_url="/.well-known/openid-configuration"

@@ -10,6 +10,7 @@ from msgspec import structs
 from innkeeper.server.web.pages import wording
 from innkeeper.server.web.pages.locale import LOCALES, direction
 from innkeeper.server.web.pages.screens import ErrorPage, ScopeChoice, ScopeGroup, SignInPage
+from innkeeper.server.web.pages.scripts import FORM_POST, WEB_MESSAGE
 from innkeeper.server.web.pages.view import describe_oidc_scope, render, static_url
 from tests.unit.server.web.pages.examples import Drawn, a_consent, a_sign_in, an_error, every_page
 
@@ -21,6 +22,8 @@ def drawn_page(name: str, locale: str = "en", *, dev: bool = False) -> Drawn:
 
 
 # --- what all pages share
+
+SCRIPTS = {"form post": FORM_POST, "web message": WEB_MESSAGE}
 
 
 @pytest.mark.parametrize(("name", "locale"), EVERY_PAGE_IN_EVERY_LANGUAGE)
@@ -39,12 +42,20 @@ def test_every_page_is_a_sound_document_in_its_language(name: str, locale: str) 
 @pytest.mark.parametrize(("name", "locale"), EVERY_PAGE_IN_EVERY_LANGUAGE)
 def test_every_page_keeps_to_the_strictest_content_security_policy(name: str, locale: str) -> None:
     drawn = drawn_page(name, locale, dev=True)
-    for tag in ("script", "style", "iframe", "object", "embed", "base"):
+    assert len(drawn.all("script")) == (name in SCRIPTS)
+    for tag in ("style", "iframe", "object", "embed", "base"):
         assert drawn.all(tag) == [], tag
     for tag, attributes in drawn.elements:
         assert not [key for key in attributes if key == "style" or key.startswith("on")], tag
     loaded = [element["href"] for element in drawn.all("link")] + [image["src"] for image in drawn.all("img")]
     assert all(re.fullmatch(r"/static/[a-z]+\.(css|svg)\?v=[0-9a-f]{12}", url) for url in loaded)
+
+
+@pytest.mark.parametrize(("name", "script"), SCRIPTS.items())
+@pytest.mark.parametrize("dev", [True, False])
+def test_a_page_with_a_script_has_the_one_that_its_policy_allows(name: str, script: str, dev: bool) -> None:
+    html = render(every_page('"</script><script>x()')[name], locale="en", dev=dev)
+    assert re.findall(r"<script.*?</script>", html, re.DOTALL) == [f"<script>{script}</script>"]
 
 
 @pytest.mark.parametrize("name", every_page())
