@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from innkeeper.oauth.response_type import LEGAL
 from tests.attacks.token_requests import redeem, userinfo
 from tests.fronting import answered, asked, claims_of, delivered, mode_of
 from tests.visitor import BROWSER, Visitor
@@ -14,9 +15,7 @@ from tests.walk.worlds import told
 from tests.world import World, authorize_parameters, code_form
 
 ANSWERS = {"code": "code", "id_token": "id_token", "token": "access_token"}
-OTHER_RESPONSE_TYPES = (
-    "code", "code id_token", "token", "none", "id_token", "id_token token", "code token", "code id_token token", "CODE", "code code", "device",
-)  # fmt: skip
+OTHER_RESPONSE_TYPES = (*LEGAL, "CODE", "code code", "device")
 OTHER_RESPONSE_MODES = (
     "query",
     "fragment",

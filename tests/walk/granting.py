@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from innkeeper.server.protocol.grants.token_exchange import ACCESS_TOKEN, TokenExchange
 from tests.attacks.oracles import is_json_error
 from tests.attacks.token_requests import redeem, userinfo
 from tests.fronting import answered, claims_of
@@ -11,7 +12,7 @@ from tests.refreshing import refresh, signed_in
 from tests.television import DEVICE_GRANT, Phone, poll, shown
 from tests.visitor import Visitor
 from tests.walk.worlds import GUARD
-from tests.world import PASSWORD, TIMESHEETS, World, basic
+from tests.world import PASSWORD, PAYROLL, TIMESHEETS, World, basic
 
 REALM_GRANT = "http://auth0.com/oauth/grant-type/password-realm"
 OTHERS = (
@@ -25,7 +26,7 @@ OTHERS = (
     "urn:openid:params:grant-type:ciba",
     "urn:ietf:params:oauth:grant-type:saml2-bearer",
     "urn:ietf:params:oauth:grant-type:jwt-bearer",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
+    TokenExchange.name,
     "urn:ietf:params:oauth:grant-type:pre-authorized_code",
     "AUTHORIZATION_CODE",
     "authorization_code ",
@@ -74,6 +75,19 @@ async def _by_password(world: World, **form: str) -> None:
     assert (await userinfo(world, got.json()["access_token"])).json()["sub"] == "ik|erin"
 
 
+async def _exchange(world: World) -> None:
+    """`guard` gets a token for the next API with the one that it was shown."""
+    form = {
+        "grant_type": TokenExchange.name,
+        "subject_token": (await signed_in(world))["access_token"],
+        "subject_token_type": ACCESS_TOKEN,
+        "audience": PAYROLL,
+    }
+    got = await world.http().post("/oauth/token", data=form, headers=basic(GUARD))
+    told = claims_of(got.json()["access_token"])
+    assert (told["sub"], told["aud"], told["act"]["sub"]) == ("ik|erin", PAYROLL, GUARD)
+
+
 async def _implicit(world: World) -> None:
     """A grant of the authorization endpoint alone."""
     assert "id_token" in await answered(world, response_type="id_token")
@@ -88,6 +102,7 @@ BY_NAME: dict[str, Callable[[World], Awaitable[None]]] = {
     "password": _password,
     REALM_GRANT: _realm,
     "implicit": _implicit,
+    TokenExchange.name: _exchange,
 }
 
 

@@ -12,13 +12,23 @@ from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.user import Address, Profile
 from innkeeper.server.protocol import discovery
 from innkeeper.server.protocol.grants import GRANTS, legacy_grants
+from innkeeper.server.protocol.grants.token_exchange import TokenExchange
 from innkeeper.server.protocol.response_types import IMPLICIT
 from innkeeper.server.web.pages.locale import LOCALES
 from tests.fronting import a_front_client
 from tests.refreshing import may_refresh
 from tests.television import TELEVISION
 from tests.visitor import BROWSER, Visitor
-from tests.world import ISSUER, TIMESHEETS, World, a_client, a_public_client, a_world, authorize_parameters
+from tests.world import (
+    ISSUER,
+    PAYROLL,
+    TIMESHEETS,
+    World,
+    a_client,
+    a_public_client,
+    a_world,
+    authorize_parameters,
+)
 
 SETTINGS: dict[str, LegacyFlows] = {
     "default": LegacyFlows(),
@@ -56,9 +66,12 @@ async def a_walked_world(name: str) -> World:
         "type": "m2m",
         "redirect_uris": (),
         "response_types": (),
-        "grant_types": ("client_credentials",),
+        "grant_types": ("client_credentials", TokenExchange.name),
         "resource_server_of": (TIMESHEETS,),
-        "api_grants": (ApiGrant(api=TIMESHEETS, scope=(SCOPE,)),),
+        "api_grants": (
+            ApiGrant(api=TIMESHEETS, scope=(SCOPE,)),
+            ApiGrant(api=PAYROLL, scope=("read:payroll",)),
+        ),
     }
     grants = tuple(grant.name for grant in (*GRANTS, *legacy_grants(SETTINGS["everything"])))
     apps = (
