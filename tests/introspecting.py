@@ -8,13 +8,18 @@ from typing import Any
 import httpx2
 import msgspec
 
+from innkeeper.server.config import LegacyFlows
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.identifiers import ApiIdentifier
 from tests.attacks.token_requests import tables
+from tests.fronting import a_front_client, answered
+from tests.passwords import PLAIN, ask
 from tests.refreshing import a_refreshing_world, refreshed, signed_in
+from tests.television import DEVICE_GRANT, Phone, shown
 from tests.world import PAYROLL, TIMESHEETS, World, a_client, basic
 
 INACTIVE = {"active": False}
+EVERYTHING = LegacyFlows(password=True, implicit=True, front_channel_access_tokens=True)
 GUARD = "timesheets-api"
 OTHER_GUARD = "payroll-api"
 FORMS: dict[str, dict[str, Any]] = {
@@ -27,13 +32,18 @@ Got = Callable[[World], Awaitable[str]]
 
 
 async def a_guarded_world(**settings: Any) -> World:
-    """`timesheets-api` and `payroll-api` guard their APIs."""
+    """`timesheets-api` and `payroll-api` guard their APIs; `front`, `terminal` and `box` have ways of their own."""
     machine: dict[str, Any] = {"type": "m2m", "redirect_uris": (), "response_types": (), "grant_types": ()}
     guards = (
         a_client(GUARD, **machine, resource_server_of=(TIMESHEETS,)),
         a_client(OTHER_GUARD, **machine, resource_server_of=(PAYROLL,)),
     )
-    return await a_refreshing_world(extra_clients=guards, **settings)
+    others = (
+        a_front_client(),
+        a_client("terminal", grant_types=(PLAIN, "refresh_token")),
+        a_client("box", grant_types=(DEVICE_GRANT, "refresh_token")),
+    )
+    return await a_refreshing_world(extra_clients=(*guards, *others), legacy=EVERYTHING, **settings)
 
 
 async def set_api(world: World, identifier: ApiIdentifier = TIMESHEETS, **changes: Any) -> None:
@@ -67,10 +77,44 @@ async def by_itself(world: World) -> str:
     return str(answer.json()["access_token"])
 
 
+async def by_password(world: World) -> str:
+    """erin's, through `terminal`, which took her password."""
+    form: dict[str, Any] = {"audience": TIMESHEETS, "scope": "openid profile read:timesheets"}
+    answer = await ask(world, **form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+async def by_device(world: World) -> str:
+    """erin's, through `box`, which showed her a code."""
+    proof = basic("box")
+    codes = await shown(world, client_id="box", headers=proof)
+    await Phone(world).connect(codes)
+    form = {"grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    answer = await world.http().post("/oauth/token", data=form, headers=proof)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+def by_front_channel(response_type: str) -> Got:
+    """erin's, through `front`, out of the address bar."""
+
+    async def got(world: World) -> str:
+        scope = "openid profile read:timesheets"
+        told = await answered(world, response_type=response_type, audience=TIMESHEETS, scope=scope)
+        return told["access_token"]
+
+    return got
+
+
 GRANTS: dict[str, tuple[str, Got]] = {
     "code": ("web", by_code),
     "refresh": ("web", by_refresh),
     "client_credentials": ("cron", by_itself),
+    "password": ("terminal", by_password),
+    "implicit": ("front", by_front_channel("id_token token")),
+    "device": ("box", by_device),
+    "hybrid": ("front", by_front_channel("code token")),
 }
 """Who holds the access token, and how it was got."""
 

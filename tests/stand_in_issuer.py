@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from innkeeper.jose import jwk
+from innkeeper.jose import base64url, jwk
 from innkeeper.jose.jwks import KeySet
 from innkeeper.jose.jwt import Signer
 from innkeeper.resource_server import Guard
@@ -24,6 +24,12 @@ def a_key(kid: str, alg: str = "ES256") -> jwk.SigningKey:
     return jwk.load(jwk.generate(alg), alg=alg, kid=kid)
 
 
+def said_by(token: str) -> dict[str, Any]:
+    """The claims of a JWT, unverified."""
+    claims: dict[str, Any] = json.loads(base64url.decode(token.split(".")[1]))
+    return claims
+
+
 class StandInIssuer:
     """`fetch` is its network, `now` its clock and the guard's."""
 
@@ -33,7 +39,15 @@ class StandInIssuer:
         self.keys = [a_key("one")]
         self.asked: list[str] = []
         self.is_down = False
-        self.metadata: dict[str, Any] = {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json"}
+        self.metadata: dict[str, Any] = {
+            "issuer": issuer,
+            "jwks_uri": f"{issuer}/.well-known/jwks.json",
+            "introspection_endpoint": f"{issuer}/oauth/introspect",
+        }
+        self.questions: list[tuple[str, str]] = []
+        self.opaque: dict[str, dict[str, Any]] = {}
+        self.ended: set[str] = set()
+        self.answer: bytes | None = None
         self.documents: dict[str, bytes] = {}
 
     @property
@@ -56,8 +70,34 @@ class StandInIssuer:
             return KeySet.document(key.public_jwk for key in self.keys)
         return json.dumps(self.metadata).encode()
 
+    async def ask(self, url: str, form: Mapping[str, str], authorization: str) -> bytes:
+        """The introspection endpoint: what an opaque token or a JWT says, until it is in `ended`."""
+        self.questions.append((form["token"], authorization))
+        if self.is_down:
+            raise OSError("connection refused")
+        if self.answer is not None:
+            return self.answer
+        token = form["token"]
+        said = self.opaque.get(token) or (said_by(token) if token.count(".") == 2 else None)
+        if said is None or token in self.ended or said["exp"] <= int(self.now.timestamp()):
+            return b'{"active": false}'
+        return json.dumps({"active": True, "token_type": "Bearer", **said}).encode()
+
     def guard(self, audience: str = TIMESHEETS, **settings: Any) -> Guard:
-        return Guard(issuer=self.issuer, audience=audience, fetch=self.fetch, clock=self.clock, **settings)
+        return Guard(
+            issuer=self.issuer,
+            audience=audience,
+            fetch=self.fetch,
+            ask=self.ask,
+            clock=self.clock,
+            **settings,
+        )
+
+    def opaque_token(self, scope: str = "read:timesheets", **claims: Any) -> str:
+        """An opaque access token that is good unless a claim says otherwise."""
+        token = f"ik_at_{len(self.opaque)}"
+        self.opaque[token] = said_by(self.token(scope, **claims))
+        return token
 
     def token(
         self,

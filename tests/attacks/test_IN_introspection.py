@@ -50,7 +50,11 @@ from tests.world import (
 pytestmark = pytest.mark.anyio
 EVERY_FORM = pytest.mark.parametrize("form", FORMS)
 EVERY_GRANT = pytest.mark.parametrize(("holder", "got"), GRANTS.values(), ids=GRANTS)
-OF_PEOPLE = pytest.mark.parametrize("got", [by_code, GRANTS["refresh"][1]], ids=["code", "refresh"])
+OF_PEOPLE = pytest.mark.parametrize(
+    ("holder", "got"),
+    [given for name, given in GRANTS.items() if name != "client_credentials"],
+    ids=[name for name in GRANTS if name != "client_credentials"],
+)
 
 
 @pytest.fixture
@@ -329,12 +333,12 @@ OF_A_MACHINE: tuple[Level, ...] = (not_before,)
 @OF_PEOPLE
 @pytest.mark.parametrize("level", OF_EVERY_TOKEN + OF_A_PERSON, ids=lambda level: level.__name__)
 async def test_IN_04_whatever_ends_a_persons_token_is_told(
-    world: World, form: str, got: Got, level: Level
+    world: World, form: str, holder: str, got: Got, level: Level
 ) -> None:
     await set_api(world, **FORMS[form])
     token = await got(world)
     assert await is_live(world, token)
-    await level(world, token, "web")
+    await level(world, token, holder)
     assert not await is_live(world, token)
     assert (await userinfo(world, token)).status_code == 401
 

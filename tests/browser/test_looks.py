@@ -101,16 +101,22 @@ def open_web_message(person: Person) -> None:
     person.page.wait_for_selector("#web-message", state="attached")
 
 
-def open_question(person: Person, language: str = "en") -> None:
+def open_question(person: Person) -> None:
     """As somebody who is signed in already, by the link of a television."""
     open_sign_in(person)
     person.sign_in("erin")
-    person.page.set_extra_http_headers({"accept-language": language})
+    person.page.goto(device_codes(person.house)["verification_uri_complete"])
+    person.page.wait_for_selector("#device-confirm")
+
+
+def device_codes(house: House) -> dict[str, Any]:
+    """What the television gets, of which it shows some."""
     form = {"client_id": "timesheets-tv", "scope": "openid profile offline_access read:timesheets"}
     with http() as television:
-        codes = television.post(f"{person.house.issuer}/oauth/device/code", data=form | AUDIENCE).json()
-    person.page.goto(codes["verification_uri_complete"])
-    person.page.wait_for_selector("#device-confirm")
+        codes: dict[str, Any] = television.post(
+            f"{house.issuer}/oauth/device/code", data=form | AUDIENCE
+        ).json()
+    return codes
 
 
 def open_device_consent(person: Person) -> None:
@@ -154,8 +160,6 @@ PAGES: dict[str, Callable[[Person], None]] = {
         person.page.goto(f"{person.house.issuer}/device?user_code=BCDF-GHJK")
     ),
     "device-question": open_question,
-    "device-question-de": lambda person: open_question(person, "de"),
-    "device-question-ar": lambda person: open_question(person, "ar"),
     "device-consent": open_device_consent,
     "device-connected": lambda person: void(person.page.goto(f"{person.house.issuer}/device/connected")),
     "error": open_error,
@@ -183,6 +187,37 @@ def test_a_page_has_no_barrier_and_fits(name: str, house: House, chromium: Brows
     with at(chromium, house) as person:
         PAGES[name](person)
         look_at(person, name, axe)
+
+
+@pytest.mark.parametrize(("language", "direction"), [("de", "ltr"), ("ar", "rtl")])
+def test_the_pages_of_a_device_speak_the_browsers_language(
+    language: str, direction: str, house: House, chromium: Browser, axe: str
+) -> None:
+    with at(chromium, house, locale=language) as person:
+        person.page.goto(f"{house.issuer}/device?user_code=BCDF-GHJK")
+        assert person.page.locator(f"html[lang={language}][dir={direction}]").count() == 1
+        look_at(person, f"device-wrong-{language}", axe)
+        open_question(person)
+        look_at(person, f"device-question-{language}", axe)
+
+
+def test_a_device_is_connected_by_the_keyboard_alone_and_without_javascript(
+    house: House, chromium: Browser
+) -> None:
+    with at(chromium, house, java_script_enabled=False) as person:
+        codes = device_codes(house)
+        page = person.page
+        page.goto(codes["verification_uri"])
+        page.keyboard.type(codes["user_code"].lower())
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#device-confirm")
+        for _ in range(20):
+            if page.locator("#device-confirm:focus").count():
+                break
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        person.sign_in("erin")
+        page.wait_for_url("**/device/connected")
 
 
 def test_the_setup_page_has_no_barrier_and_makes_one_administrator(

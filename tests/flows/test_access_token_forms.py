@@ -134,7 +134,15 @@ async def test_a_jwt_of_the_auth0_profile_says_what_auth0s_libraries_expect(worl
 
 @pytest.mark.parametrize(
     ("got", "gty"),
-    [(by_code, None), (GRANTS["refresh"][1], "refresh_token"), (by_itself, "client-credentials")],
+    [
+        (GRANTS["code"][1], None),
+        (GRANTS["refresh"][1], "refresh_token"),
+        (GRANTS["client_credentials"][1], "client-credentials"),
+        (GRANTS["password"][1], "password"),
+        (GRANTS["implicit"][1], None),
+        (GRANTS["device"][1], None),
+        (GRANTS["hybrid"][1], None),
+    ],
     ids=GRANTS,
 )
 async def test_gty_names_the_grant_where_auth0_names_it(world: World, got: Got, gty: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The guard of an API: who may come in with a JWT access token (RFC 6750, RFC 9068 §4)."""
+"""The guard of an API: who may come in with an access token (RFC 6750, RFC 9068 §4, RFC 7662)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from innkeeper.oauth.errors import InvalidRequest, InvalidScope, InvalidToken
 from innkeeper.oauth.scope import Scope
 from innkeeper.resource_server.access_token import AccessToken, from_claims
 from innkeeper.resource_server.errors import Misuse, ScopeRequired, TokenRequired
-from innkeeper.resource_server.fetch import Fetch, fetch_over_http, is_trustworthy_address
+from innkeeper.resource_server.fetch import Ask, Fetch, HttpAsk, fetch_over_http, is_trustworthy_address
 from innkeeper.resource_server.fetched_keys import Clock
+from innkeeper.resource_server.introspection import Introspection, TokenAnswers
 from innkeeper.resource_server.issuer_keys import IssuerKeys, now
 from innkeeper.resource_server.verified_tokens import VerifiedTokens
 
@@ -29,13 +30,18 @@ TOKEN_TYPE: Final = "at+jwt"
 class Guard:
     """Checks the access tokens of one issuer for one API. Make one and keep it: it holds the issuer's keys.
 
-    It works offline: it needs the issuer for its public keys only, and goes on through a short outage. The
-    price: it **honours a token until its `exp`**, even if token, grant or owner were revoked since then.
+    As it comes it works offline: it needs the issuer for its public keys only, and goes on through a short outage.
+    The price: it **honours a JWT until its `exp`**, even if token, grant or owner were revoked since then.
     Keep the lifetime of access tokens short.
+
+    With `introspection` it asks the issuer about opaque tokens, at every request unless answers are kept; with
+    `online` about JWTs too, after it has checked them: then whatever was ended is refused at once, and while the
+    issuer does not answer nobody comes in.
 
     >>> guard = Guard(issuer="http://localhost:9000", audience="https://api.exampleco.test/timesheets")
 
-    Misuse: an issuer on plain http that is not this machine, an empty audience, an unsafe algorithm.
+    Misuse: an issuer on plain http that is not this machine, an empty audience, an unsafe algorithm, `online`
+    without `introspection`.
     """
 
     def __init__(
@@ -45,10 +51,15 @@ class Guard:
         audience: str,
         algorithms: Collection[str] = ALGORITHMS,
         leeway: timedelta = LEEWAY,
+        introspection: Introspection | None = None,
+        online: bool = False,
         fetch: Fetch | None = None,
+        ask: Ask | None = None,
         clock: Clock = now,
     ) -> None:
         _check_settings(issuer, audience, algorithms, leeway)
+        if online and introspection is None:
+            raise Misuse("to ask about every token, a guard needs `introspection`")
         self.issuer = issuer
         self.audience = audience
         self._algorithms = frozenset(algorithms)
@@ -56,6 +67,19 @@ class Guard:
         self._clock = clock
         self._keys = IssuerKeys(issuer, fetch or fetch_over_http, clock)
         self._verified = VerifiedTokens()
+        self._online = online
+        self._answers = None
+        self._ask = ask or HttpAsk()
+        if introspection is not None:
+            self._answers = TokenAnswers(
+                issuer,
+                audience,
+                introspection,
+                fetch=fetch or fetch_over_http,
+                ask=self._ask,
+                clock=clock,
+                leeway=leeway,
+            )
 
     async def check(
         self, authorization: Sequence[str], *, scope: str | None = None, query_string: bytes = b""
@@ -101,7 +125,28 @@ class Guard:
         required_scope(scope)
         return dependency(partial(self.check, scope=scope))
 
+    async def aclose(self) -> None:
+        """Closes the connections of a guard that asks its issuer. It goes on working, on new ones.
+
+        >>> asyncio.run(guard.aclose())
+        """
+        if isinstance(self._ask, HttpAsk):
+            await self._ask.aclose()
+
     async def _verify(self, token: str) -> AccessToken:
+        """What the token itself can say comes first, so that a forgery costs no question."""
+        if self._answers is not None and token.count(".") != 2:
+            return await self._answers.about(token)
+        try:
+            verified = await self._verify_offline(token)
+        except TokenRefused as refused:
+            # Another profile of access token, or none at all: only the issuer knows.
+            if self._answers is not None and refused.code == "type":
+                return await self._answers.about(token)
+            raise _invalid(refused) from None
+        return await self._answers.about(token) if self._online and self._answers is not None else verified
+
+    async def _verify_offline(self, token: str) -> AccessToken:
         keys = await self._keys.current()
         found = self._verified.find(token, keys, expires_after=self._clock() - self._leeway)
         if found is not None:
@@ -111,11 +156,8 @@ class Guard:
         except TokenRefused as refused:
             newer = await self._keys.newer_than(keys) if refused.code == "unknown_key" else None
             if newer is None:
-                raise _invalid(refused) from None
-        try:
-            return self._verify_with(newer, token)
-        except TokenRefused as refused:
-            raise _invalid(refused) from None
+                raise
+        return self._verify_with(newer, token)
 
     def _verify_with(self, keys: KeySet, token: str) -> AccessToken:
         claims = jwt.verify(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 
-from innkeeper.jose import strict_json
 from innkeeper.jose.jwks import KeySet
-from innkeeper.oauth.metadata import well_known_urls
-from innkeeper.resource_server.fetch import MAX_DOCUMENT_BYTES, Fetch, is_trustworthy_address
+from innkeeper.resource_server import issuer_metadata
+from innkeeper.resource_server.fetch import Fetch
 from innkeeper.resource_server.fetched_keys import Clock, FetchedKeys
-
-_log = logging.getLogger(__name__)
 
 
 def now() -> datetime:
@@ -39,36 +35,12 @@ class IssuerKeys:
     async def _read(self) -> bytes:
         try:
             if self._jwks_uri is None:
-                self._jwks_uri = await self._discover()
-            document = _bounded(await self._fetch(self._jwks_uri))
+                metadata = await issuer_metadata.read(self._issuer, self._fetch)
+                self._jwks_uri = issuer_metadata.address(metadata, "jwks_uri")
+            document = issuer_metadata.bounded(await self._fetch(self._jwks_uri))
             if not len(KeySet.parse(document)):
                 raise ValueError("the issuer published no usable key")
         except BaseException:
             self._jwks_uri = None
             raise
         return document
-
-    async def _discover(self) -> str:
-        metadata = strict_json.parse_object(await self._metadata())
-        # A document of another issuer would hand its keys to us (RFC 8414 §3.3).
-        if metadata.get("issuer") != self._issuer:
-            raise ValueError("the metadata names another issuer")
-        jwks_uri = metadata.get("jwks_uri")
-        if not isinstance(jwks_uri, str) or not is_trustworthy_address(jwks_uri):
-            raise ValueError("the metadata names no jwks_uri that can be trusted")
-        return jwks_uri
-
-    async def _metadata(self) -> bytes:
-        *earlier, last = well_known_urls(self._issuer)
-        for url in earlier:
-            try:
-                return _bounded(await self._fetch(url))
-            except Exception as cause:
-                _log.debug("no metadata at %s: %s", url, cause)
-        return _bounded(await self._fetch(last))
-
-
-def _bounded(document: bytes) -> bytes:
-    if len(document) > MAX_DOCUMENT_BYTES:
-        raise ValueError("the document is too large")
-    return document

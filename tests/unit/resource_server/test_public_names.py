@@ -16,7 +16,7 @@ from innkeeper import resource_server
 from innkeeper.resource_server import guard as guard_module
 from tests.stand_in_issuer import StandInIssuer
 
-MODULES = ("access_token", "asgi", "guard", "refusal")
+MODULES = ("access_token", "asgi", "guard", "introspection", "refusal")
 
 
 @pytest.mark.parametrize("name", MODULES)
