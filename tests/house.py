@@ -56,9 +56,9 @@ class House:
 
 
 @contextmanager
-def a_house(folder: Path) -> Generator[House]:
-    """Ready on a free port, ended at the end; its screen and log stay in `folder`."""
-    with programs.a_dev_server(folder / "data") as running:
+def a_house(folder: Path, *words: str) -> Generator[House]:
+    """Ready on a free port, ended at the end; its screen and log stay in `folder`. `words` go to the command."""
+    with programs.a_dev_server(folder / "data", "--port", "0", *words) as running:
         yield House(running)
 
 

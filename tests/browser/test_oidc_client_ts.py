@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from examples.timesheets_api.app import create_app as create_api
 from examples.timesheets_spa.__main__ import server as sample_server
 from innkeeper.resource_server import Guard
 from tests.browser import npm_packages
+from tests.browser.bare_app import blank_pages, running
 from tests.browser.person import Person, at
 from tests.house import House
 from tests.serving import free_socket, served
@@ -62,40 +61,6 @@ def apps(
         api_app = create_api(guard, folder / "timesheets.sqlite", origins=(sample, bare))
         api = stack.enter_context(served(api_app, free_socket()))
         yield Apps(sample=sample, bare=bare, api=api)
-
-
-@contextmanager
-def running(server: ThreadingHTTPServer) -> Generator[str]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://localhost:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def blank_pages(bundle: Path) -> ThreadingHTTPServer:
-    script = bundle.read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            is_script = self.path == "/bundle.js"
-            body = (
-                script
-                if is_script
-                else b'<!doctype html><title>app</title><script src="/bundle.js"></script>'
-            )
-            self.send_response(200)
-            self.send_header("Content-Type", "text/javascript" if is_script else "text/html")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words: Any) -> None:
-            """Quiet."""
-
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
 
 @pytest.fixture

@@ -54,6 +54,16 @@ def test_a_command_finds_the_running_folder_from_anywhere_and_forgets_it_when_it
     assert "innkeeper dev" in done.stderr
 
 
+def test_an_issuer_may_end_with_a_slash_and_its_endpoints_have_one(data: Path) -> None:
+    with a_dev_server(data, "--port", "0", "--trailing-slash") as running:
+        assert running.issuer.endswith("/")
+        address = running.issuer.removesuffix("/")
+        document = httpx2.get(f"{address}/.well-known/openid-configuration", trust_env=False).json()
+        assert document["issuer"] == running.issuer
+        assert document["token_endpoint"] == f"{address}/oauth/token"
+        assert f"curl {address}/oauth/token" in running.out
+
+
 def test_the_first_start_asks_nothing_and_says_how_long_it_took(data: Path) -> None:
     began = time.monotonic()
     with a_dev_server(data) as running:

@@ -197,6 +197,19 @@ async def test_everything_stands_on_one_grant_made_in_one_transition(
     assert added == {"grants": 1, "codes": int("code" in answer), "access_tokens": int(has_opaque)}
 
 
+@pytest.mark.parametrize("response_type", WITH_TOKEN)
+async def test_an_api_with_opaque_tokens_gets_one_here_too(world: World, response_type: str) -> None:
+    api = msgspec.structs.replace(rows(world)["apis"][TIMESHEETS], token_format="opaque")
+    await world.services.store.apis.replace(api, events=())
+    await world.services.registry.refresh()
+    answer = await answered(world, response_type=response_type, audience=TIMESHEETS)
+    assert answer["access_token"].startswith("ik_at_") and answer["expires_in"] == "300"
+    asking = {"token": answer["access_token"]}
+    told = (await world.http().post("/oauth/introspect", data=asking, headers=basic("front"))).json()
+    assert (told["active"], told["sub"]) == (True, "ik|erin") and TIMESHEETS in told["aud"]
+    assert told["exp"] - told["iat"] == 300
+
+
 @pytest.mark.parametrize("response_type", FRONT_CHANNEL)
 async def test_the_event_says_what_left(world: World, response_type: str) -> None:
     await answered(world, response_type=response_type, audience=TIMESHEETS, scope="openid read:timesheets")

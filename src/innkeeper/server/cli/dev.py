@@ -36,8 +36,15 @@ ALL_LEGACY: Final = LegacyFlows(password=True, implicit=True, front_channel_acce
     is_flag=True,
     help="Switch on what new apps should not use: password, implicit, hybrid tokens.",
 )
+@click.option(
+    "--trailing-slash",
+    is_flag=True,
+    help="The issuer ends with a slash, as auth0-spa-js expects of one without https.",
+)
 @click.option("--host", hidden=True, default="localhost")
-def dev(port: int, data: str | None, hooks: str | None, legacy: bool, host: str) -> None:
+def dev(
+    port: int, data: str | None, hooks: str | None, legacy: bool, trailing_slash: bool, host: str
+) -> None:
     """Start an issuer with an example world: people, apps and an API, on loopback.
 
     The first start makes the data folder; later starts keep what is in it. Delete the folder to start afresh.
@@ -57,7 +64,7 @@ def dev(port: int, data: str | None, hooks: str | None, legacy: bool, host: str)
         remedy = f"Choose another one: `innkeeper dev --port {(port + 1) % 65536}`, or 0 for any."
         raise listening.failure(error, port, remedy=remedy) from error
     settings = Settings(
-        issuer=f"http://localhost:{chosen}",
+        issuer=f"http://localhost:{chosen}{'/' if trailing_slash else ''}",
         data=str(folder.path),
         listen=Listen(port=chosen),
         legacy=ALL_LEGACY if legacy else LegacyFlows(),

@@ -46,7 +46,7 @@ def _show_call(content: DevFile) -> None:
     click.echo()
     click.echo(_bold("A token for a machine"))
     click.echo(
-        f"curl {content.issuer}/oauth/token -u {cron.client_id}:{cron.client_secret}"
+        f"curl {content.issuer.removesuffix('/')}/oauth/token -u {cron.client_id}:{cron.client_secret}"
         f" -d grant_type=client_credentials -d audience={content.apis[0].identifier}"
     )
 
