@@ -14,6 +14,8 @@ from innkeeper.server.protocol.acr import ACR_VALUES, ONE_FACTOR
 from tests.attacks.authorizing import claims_of, refused, tokens
 from tests.attacks.hints import BAD_HINTS, a_hint, bad_hints
 from tests.attacks.oracles import is_redirect_error, is_sound, no_row, redirected, still_works
+from tests.fronting import FRONT_CALLBACK, FRONT_CHANNEL, a_front_world, answered, delivered
+from tests.fronting import asked as fronting
 from tests.visitor import Visitor
 from tests.world import World, a_client, a_world, authorize_parameters, basic, code_form
 
@@ -304,6 +306,44 @@ async def test_a_hint_tells_the_page_no_more_than_it_told_the_app(world: World, 
     await visitor.authorize(id_token_hint=hint)
     expected = {"openid": "", "openid profile": "mona", "openid email": "mona@example.test"}[scope]
     assert dict(visitor.page.fields)["username"] == expected
+
+
+# ------------------------------------------------------------ the same for every response type and mode
+
+
+@pytest.fixture(scope="module")
+async def front() -> World:
+    return await a_front_world()
+
+
+@pytest.mark.parametrize("response_type", FRONT_CHANNEL)
+@pytest.mark.parametrize("mode", ["fragment", "form_post"])
+async def test_R_SE7_no_response_type_or_mode_tells_about_somebody_else(
+    front: World, response_type: str, mode: str
+) -> None:
+    visitor = Visitor(front)
+    meant = {"claims": asking("id_token", sub={"value": "ik|mona"}), "response_mode": mode}
+    await visitor.authorize(**fronting(response_type=response_type))
+    await visitor.sign_in("erin")
+    with no_row(front):
+        await visitor.authorize(**fronting(response_type=response_type, prompt="none", **meant))
+    told = delivered(visitor.response)
+    assert told["error"] == "login_required" and not told.keys() & {"code", "id_token", "access_token"}
+
+
+@pytest.mark.parametrize("response_type", [kind for kind in FRONT_CHANNEL if "id_token" in kind])
+async def test_named_claims_pass_the_browser_only_where_there_is_no_other_way(
+    front: World, response_type: str
+) -> None:
+    """Beside a code they wait for the ID token that the code brings (OIDC Core §3.3.3.6)."""
+    claims = asking("id_token", email=None)
+    told = await answered(front, response_type=response_type, claims=claims, scope="openid")
+    assert ("email" in claims_of(told["id_token"])) is ("code" not in told)
+    if "code" not in told:
+        return
+    form = code_form(told["code"], redirect_uri=FRONT_CALLBACK)
+    answer = (await front.http().post("/oauth/token", data=form, headers=basic("front"))).json()
+    assert claims_of(answer["id_token"])["email"] == "erin@example.test"
 
 
 # ------------------------------------------------------------ display

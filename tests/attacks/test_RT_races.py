@@ -99,6 +99,15 @@ async def many_at_once(server: Server, width: int) -> Counter[str]:
     return Counter(answer.get("refresh_token") or answer["error_description"] for _, answer in answers)
 
 
+async def used(server: Server, token: str) -> list[str]:
+    """What one connection is given for it."""
+    connection = await Connection.to(server)
+    ask(connection, token)
+    _, answer = await answered(connection)
+    connection.close()
+    return [answer.get("refresh_token") or answer["error_description"]]
+
+
 def test_RT_07_two_tabs_that_refresh_together_500_times_are_never_signed_out(tmp_path: Path) -> None:
     with a_server(tmp_path, timedelta(seconds=10)) as server:
         assert asyncio.run(two_tabs(server, TRIALS)) == TRIALS + 1
@@ -108,6 +117,16 @@ def test_R_RT12_twenty_at_once_all_get_the_same_successor(tmp_path: Path) -> Non
     with a_server(tmp_path, timedelta(seconds=10)) as server:
         [(successor, count)] = asyncio.run(many_at_once(server, 20)).items()
     assert successor.startswith("ik_rt_") and count == 20
+
+
+def test_R_RT12_fifty_at_once_end_nothing_though_only_twenty_one_are_answered(tmp_path: Path) -> None:
+    with a_server(tmp_path, timedelta(seconds=10)) as server:
+        told = asyncio.run(many_at_once(server, 50))
+        assert told.pop(REFUSED) == 29
+        [(successor, count)] = told.items()
+        assert count == 21
+        [next_one] = asyncio.run(used(server, successor))
+    assert next_one.startswith("ik_rt_") and next_one != successor
 
 
 def test_R_RT12_without_an_overlap_each_race_has_one_winner(tmp_path: Path) -> None:

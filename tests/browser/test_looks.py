@@ -82,6 +82,12 @@ def open_confirmation(person: Person) -> None:
     person.authorize("timesheets-cli", "http://127.0.0.1:49152/callback")
 
 
+def open_account(person: Person, **changes: str) -> None:
+    open_consent(person)
+    open_sign_in(person, prompt="select_account", **changes)
+    person.page.wait_for_selector("#account-continue")
+
+
 def open_error(person: Person) -> None:
     person.authorize("timesheets-web", "https://elsewhere.test/callback")
 
@@ -155,6 +161,8 @@ PAGES: dict[str, Callable[[Person], None]] = {
     "wrong-password": fail_to_sign_in,
     "consent": open_consent,
     "confirm": open_confirmation,
+    "account": open_account,
+    "account-ar": lambda person: open_account(person, ui_locales="ar"),
     "device": lambda person: void(person.page.goto(f"{person.house.issuer}/device")),
     "device-wrong": lambda person: void(
         person.page.goto(f"{person.house.issuer}/device?user_code=BCDF-GHJK")

@@ -10,7 +10,16 @@ from msgspec.structs import replace
 from innkeeper.server.model.events import RefreshAhead, RefreshOverlapped, RefreshReused, RefreshRotated
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.outcomes import Done, Gone, Overlapped, Redeemed, Reused, Rotated, Stale
+from innkeeper.server.storage.outcomes import (
+    Done,
+    Gone,
+    Overlapped,
+    OverlapSpent,
+    Redeemed,
+    Reused,
+    Rotated,
+    Stale,
+)
 from tests.contract.store.builders import NOW, AnyStore, World, a_key, a_token, an_attempt
 
 OVERLAP = timedelta(seconds=10)
@@ -56,7 +65,7 @@ async def rotate(
     now: datetime = NOW,
     store: AnyStore | None = None,
     **values: Any,
-) -> Rotated | Overlapped | Reused | Gone | Stale:
+) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
     """One presentation of this generation."""
     about: dict[str, Any] = {"at": now, "grant_id": family.grant_id}
     defaults: dict[str, Any] = {
@@ -107,8 +116,24 @@ async def an_overlap_is_answered_twenty_times(world: World) -> None:
     assert await rotate(world, family) == Rotated(generation=1)
     for _ in range(20):
         assert await rotate(world, family) == Overlapped(generation=1)
-    assert await rotate(world, family) == Reused()
+    for _ in range(30):
+        assert await rotate(world, family) == OverlapSpent()
     assert await world.audit("refresh.overlapped") == 20
+    assert await world.audit("refresh.reused") == 0
+    assert not await world.is_revoked(family.grant_id)
+    assert (await row(world, family)).overlaps == 20
+    assert await rotate(world, family, 1) == Rotated(generation=2)
+    assert await rotate(world, family) == Reused()
+
+
+async def a_spent_overlap_ends_as_any_other(world: World) -> None:
+    family = await begun(world)
+    assert await rotate(world, family) == Rotated(generation=1)
+    for _ in range(20):
+        await rotate(world, family)
+    assert await rotate(world, family) == OverlapSpent()
+    assert await rotate(world, family, now=NOW + OVERLAP) == Reused()
+    assert await world.is_revoked(family.grant_id)
 
 
 async def a_future_generation_ends_the_grant(world: World) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.grant import Epochs, NamedClaims
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
@@ -39,6 +39,16 @@ async def test_an_issued_code_is_read_with_its_grant_its_person_and_the_consent_
     found = await world.store.codes.read(code.key)
     assert found is not None
     assert (found.code, found.grant, found.user, found.consent_epoch) == (code, grant, world.user, 0)
+
+
+async def test_claims_that_were_asked_for_by_name_stay_with_the_grant(world: World) -> None:
+    code, plain = world.authorization()
+    grant = replace(plain, claims=NamedClaims(id_token=("email",), userinfo=("name", "email")))
+    assert await world.issue(code, grant) == Done()
+    found = await world.store.codes.read(code.key)
+    standing = await world.store.grants.standing(grant.grant_id)
+    assert found is not None and standing is not None
+    assert found.grant.claims == standing.grant.claims == grant.claims
 
 
 async def test_an_unknown_code_is_read_as_nothing(world: World) -> None:

@@ -26,6 +26,7 @@ LAWS: tuple[Law, ...] = (
     families.an_old_generation_ends_the_grant,
     families.only_the_last_generation_overlaps,
     families.an_overlap_is_answered_twenty_times,
+    families.a_spent_overlap_ends_as_any_other,
     families.a_future_generation_ends_the_grant,
     families.a_rotation_that_won_is_told_so_again,
     families.both_limits_end_a_family,
@@ -137,6 +138,18 @@ async def test_twenty_uses_of_one_token_are_one_rotation_and_nineteen_overlaps(r
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Overlapped"] * 19 + ["Rotated"]
     assert {outcome.generation for outcome in outcomes} == {1}
     assert await world.audit("refresh.rotated") == 1
+
+
+async def test_fifty_uses_of_one_token_get_twenty_overlaps_and_end_nothing(rivals: Rivals) -> None:
+    world = rivals.world
+    family = await begun(world)
+
+    async def use(store: AnyStore, number: int) -> Any:
+        return await rotate(world, family, store=store)
+
+    tally = await rivals.tally(use, width=50)
+    assert tally == {"Rotated": 1, "Overlapped": 20, "OverlapSpent": 29}
+    assert await rotate(world, family, 1) == Rotated(generation=2)
 
 
 async def test_without_an_overlap_twenty_uses_have_one_winner_and_end_the_grant(rivals: Rivals) -> None:

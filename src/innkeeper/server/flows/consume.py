@@ -20,6 +20,7 @@ from innkeeper.server.model.events import (
     GrantOpened,
     RefreshAhead,
     RefreshOverlapped,
+    RefreshOverlapSpent,
     RefreshReused,
     RefreshRotated,
     TokenIssued,
@@ -39,6 +40,7 @@ from innkeeper.server.storage.outcomes import (
     Done,
     Gone,
     Overlapped,
+    OverlapSpent,
     Redeemed,
     Replayed,
     Reused,
@@ -187,6 +189,11 @@ async def _rotate(
         case Stale():
             await services.registry.refresh()
             return None
+        case OverlapSpent():
+            services.events.emit(RefreshOverlapSpent(**about))
+            raise InvalidGrant(
+                refresh_token.REFUSED, detail="the one before it, too often; nothing is revoked"
+            )
         case Reused(is_ahead=is_ahead):
             services.events.emit(ahead if is_ahead else reused)
             raise InvalidGrant(refresh_token.REFUSED, detail="used before: the grant is revoked")

@@ -154,6 +154,13 @@ class RefreshOverlapped(Event, frozen=True, kw_only=True):
     scope: str = ""
 
 
+class RefreshOverlapSpent(Event, frozen=True, kw_only=True):
+    """The refresh token before the living one came again, soon, but too often: it got nothing. Nothing was revoked."""
+
+    type: ClassVar[str] = "refresh.overlap_spent"
+    grant_id: str = ""
+
+
 class RefreshReused(Event, frozen=True, kw_only=True):
     """A refresh token that had been used before came again: somebody has copied it. Its grant is revoked."""
 

@@ -68,6 +68,10 @@ class Overlapped(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
 
 
+class OverlapSpent(msgspec.Struct, frozen=True, kw_only=True):
+    """The token before the living one came again, soon, but too often: no answer, and nothing was changed."""
+
+
 class Reused(msgspec.Struct, frozen=True, kw_only=True):
     """An old token came again, or one from a future that was undone: its grant is revoked now."""
 

@@ -22,6 +22,7 @@ from innkeeper.server.storage.outcomes import (
     Missing,
     OpaqueStanding,
     Overlapped,
+    OverlapSpent,
     Redeemed,
     Replayed,
     Reused,
@@ -158,15 +159,15 @@ class RefreshFamilies(Protocol):
         overlapped: Sequence[Event],
         reused: Sequence[Event],
         ahead: Sequence[Event],
-    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+    ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
         """Only for an otherwise valid presentation of generation `presented`.
 
         It is the living one, neither limit is reached, the grant is not revoked and the epochs are unmoved:
         the generation moves by one if the client's tokens rotate, `attempt` is stored, the access token is
         inserted: Rotated. Moved by this attempt: Rotated again. It is the one before the living one,
         less than `overlap` after the rotation, and was answered less than 20 times since: Overlapped, with the
-        access token. Older than that, or ahead of the row (which has events of its own): the grant is
-        revoked, Reused. Unknown, over, or revoked: Gone.
+        access token; more often: OverlapSpent, and nothing changes. Older than that, or ahead of the row (which
+        has events of its own): the grant is revoked, Reused. Unknown, over, or revoked: Gone.
         """
         ...
 

@@ -13,7 +13,15 @@ from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.memory.tables import Tables
-from innkeeper.server.storage.outcomes import FamilyAndGrant, Gone, Overlapped, Reused, Rotated, Stale
+from innkeeper.server.storage.outcomes import (
+    FamilyAndGrant,
+    Gone,
+    Overlapped,
+    OverlapSpent,
+    Reused,
+    Rotated,
+    Stale,
+)
 
 MAX_OVERLAPS: Final = 20
 MAX_FAMILIES: Final = 200
@@ -44,8 +52,8 @@ class MemoryRefreshFamilies:
         overlapped: Sequence[Event],
         reused: Sequence[Event],
         ahead: Sequence[Event],
-    ) -> Rotated | Overlapped | Reused | Gone | Stale:
-        def run(is_retry: bool) -> Rotated | Overlapped | Reused | Gone | Stale:
+    ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
+        def run(is_retry: bool) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
             tables = self._tables
             family = tables.refresh_families.get(key)
             if family is None:
@@ -110,19 +118,17 @@ class MemoryRefreshFamilies:
         overlap: timedelta,
         is_rotating: bool,
         epochs: Epochs,
-    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+    ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
         if grant.revoked_at is not None or now >= min(family.idle_expires_at, family.absolute_expires_at):
             return Gone()
         if presented > family.generation:
             return Reused(is_ahead=True)
         is_before = presented == family.generation - 1 and family.rotated_at is not None
-        if presented < family.generation and not (
-            is_before
-            and family.rotated_at
-            and now - family.rotated_at < overlap
-            and family.overlaps < MAX_OVERLAPS
-        ):
-            return Reused()
+        if presented < family.generation:
+            if not (is_before and family.rotated_at and now - family.rotated_at < overlap):
+                return Reused()
+            if family.overlaps >= MAX_OVERLAPS:
+                return OverlapSpent()
         consent_epoch = self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
         if not self._tables.is_current(grant.user_id, grant.client_id, epochs, consent_epoch=consent_epoch):
             return Stale()

@@ -13,7 +13,15 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.outcomes import FamilyAndGrant, Gone, Overlapped, Reused, Rotated, Stale
+from innkeeper.server.storage.outcomes import (
+    FamilyAndGrant,
+    Gone,
+    Overlapped,
+    OverlapSpent,
+    Reused,
+    Rotated,
+    Stale,
+)
 from innkeeper.server.storage.sqlite.issuance import insert_access_token, revoke_grant
 from innkeeper.server.storage.sqlite.reader import Reader, Row
 from innkeeper.server.storage.sqlite.rows import FAMILY, GRANT, USER, from_us, to_us
@@ -127,7 +135,7 @@ class SqliteRefreshFamilies:
         overlapped: Sequence[Event],
         reused: Sequence[Event],
         ahead: Sequence[Event],
-    ) -> Rotated | Overlapped | Reused | Gone | Stale:
+    ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
         rotation = Rotation(
             key=key,
             presented=presented,
@@ -149,7 +157,9 @@ class SqliteRefreshFamilies:
         return tuple(_family(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
 
 
-def _rotate(rotation: Rotation, transaction: Transaction) -> Rotated | Overlapped | Reused | Gone | Stale:
+def _rotate(
+    rotation: Rotation, transaction: Transaction
+) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
     epochs, now_us = rotation.epochs, to_us(rotation.now)
     basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
     common = (rotation.key, now_us, rotation.presented, *basis)
@@ -172,7 +182,9 @@ def _rotate(rotation: Rotation, transaction: Transaction) -> Rotated | Overlappe
     return _not_rotated(rotation, transaction)
 
 
-def _not_rotated(rotation: Rotation, transaction: Transaction) -> Rotated | Reused | Gone | Stale:
+def _not_rotated(
+    rotation: Rotation, transaction: Transaction
+) -> Rotated | OverlapSpent | Reused | Gone | Stale:
     row = transaction.row(WHAT_HAPPENED, (rotation.key,))
     if row is None:
         return Gone()
@@ -183,8 +195,10 @@ def _not_rotated(rotation: Rotation, transaction: Transaction) -> Rotated | Reus
     if revoked_us is not None or ends_us <= now_us:
         return Gone()
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us and overlaps < MAX_OVERLAPS
+    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us
     is_before = rotation.presented == generation - 1
+    if is_before and is_soon and overlaps >= MAX_OVERLAPS:
+        return OverlapSpent()
     if rotation.presented == generation or (is_before and is_soon):
         return Stale()
     is_ahead = rotation.presented > generation
