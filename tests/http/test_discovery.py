@@ -248,7 +248,9 @@ async def test_each_grant_type_works_and_others_are_refused(world: World) -> Non
     forms[DEVICE_GRANT] = ("", device)
     forms[TokenExchange.name] = ("other", await an_exchange(world))
     supported = (await metadata(world))["grant_types_supported"]
-    assert set(forms) <= set(supported)  # tests/http/test_discovery_walk.py exercises every one that is listed
+    assert set(forms) <= set(
+        supported
+    )  # tests/http/test_discovery_walk.py exercises every one that is listed
     for name, (client_id, form) in forms.items():
         headers = basic(client_id) if client_id else {}
         answer = await world.http().post("/oauth/token", data=form, headers=headers)

@@ -53,7 +53,7 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
         return INACTIVE
     found, now = family.found, services.clock.now()
     authorization = authorization_of(
-        found, client=caller, registry=services.registry.snapshot, settings=services.settings
+        found, client=caller, registry=services.registry.snapshot, settings=services.settings, now=now
     )
     expires_at = ends_at(found.family, caller.refresh)
     if (
