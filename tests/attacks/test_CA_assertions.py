@@ -227,6 +227,19 @@ async def test_CA_05_what_a_good_signature_cannot_heal(
 
 
 @EVERYWHERE
+async def test_CA_05_that_it_names_an_endpoint_is_the_last_thing_it_hears_whatever_the_app(
+    world: World, path: str
+) -> None:
+    late: dict[str, Any] = {"aud": TOKEN_ENDPOINT, "exp": T + 4000}
+    told = await is_refused(world, path, assertion("cron", **late))
+    assert "Its exp is more than 5 minutes ahead" in told["error_description"]
+    only = await is_refused(world, path, assertion("cron", aud=TOKEN_ENDPOINT))
+    assert "Its aud is not" in only["error_description"]
+    await let_sign(world, "cron", accepts_endpoint_audience=True)
+    assert await is_refused(world, path, assertion("cron", **late)) == told
+
+
+@EVERYWHERE
 @pytest.mark.parametrize("sub", [..., "", 7, None, ["cron"], "nobody"])
 async def test_CA_05_a_subject_that_is_no_app_is_refused(world: World, path: str, sub: Any) -> None:
     await is_refused(world, path, assertion("cron", sub=sub, iss=sub))

@@ -246,6 +246,31 @@ def test_a_browser_app_revokes_without_a_secret_and_may_not_introspect(
     assert ended.value.told["error"] == "invalid_grant"
 
 
+def test_signing_out_comes_back_with_the_state(web: NodeApp, browser: HttpBrowser) -> None:
+    web.house.command("app", "change", web.client_id, "--logout-callback", web.redirect_uri)
+    tokens = web.sign_in(browser, "erin")
+    asked = {
+        "id_token_hint": tokens["id_token"],
+        "post_logout_redirect_uri": web.redirect_uri,
+        "state": "bye",
+    }
+    browser.open(web.call("end_session", parameters=asked))
+    assert browser.url == f"{web.redirect_uri}?state=bye"
+    started = web.call("start", parameters={"redirect_uri": web.redirect_uri, "scope": "openid"})
+    browser.open(started["url"])
+    assert "login-submit" in browser.page.ids
+
+
+def test_a_password_is_exchanged_where_the_grant_is_switched_on(house: House, library: Library) -> None:
+    words = ("--type", "regular_web", "--grant-type", "password", "--acknowledge-password-grant", "--json")
+    created = json.loads(house.command("app", "create", "node-password", *words))
+    credentials = {"secret": created["client_secret"]}
+    app = NodeApp(library, house, "node-password", "client_secret_basic", credentials)
+    person = {"username": "erin", "password": house.password("erin"), "scope": "openid profile"}
+    tokens = app.call("grant", grant_type="password", parameters=person)
+    assert tokens["claims"]["name"] == "Erin Ellis"
+
+
 # ------------------------------------------------------------ devices
 
 

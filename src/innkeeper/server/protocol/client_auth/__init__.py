@@ -80,10 +80,17 @@ def takes(client: Client, method: str) -> bool:
 
 
 def _advice(presented: Presented, facts: Facts) -> str:
-    """What anybody can see wrong with an assertion is said; it is the same whether the app exists or not (R-CA5)."""
+    """What anybody can see wrong with an assertion is said; it is the same whether the app exists or not (R-CA5).
+
+    That it names an endpoint comes last: of some apps this is no fault, and theirs is then another one.
+    """
     if presented.assertion is None:
         return REFUSED
-    said = client_assertion.fault(presented.assertion, facts.audience, facts.now, may_name_endpoint=False)
+    of_all, of_most = (
+        client_assertion.fault(presented.assertion, facts.audience, facts.now, may_name_endpoint=allowed)
+        for allowed in (True, False)
+    )
+    said = of_all or of_most
     return REFUSED if said is None else f"{REFUSED} About the assertion: {said}"
 
 
