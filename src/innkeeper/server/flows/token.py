@@ -15,6 +15,7 @@ from innkeeper.oauth.errors import (
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.access_tokens import tokens_of
+from innkeeper.server.flows.bearer_assertion import person_asserted
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -37,6 +38,7 @@ from innkeeper.server.protocol.grants.base import (
     GrantType,
     Lookup,
     PasswordOf,
+    PersonByAssertion,
     Refusal,
     TokensByText,
 )
@@ -127,6 +129,8 @@ async def _read(lookup: Lookup, client: Client, request: ClientRequest, services
             return await person_with(lookup, client, request, services)
         case TokensByText():
             return await tokens_of(lookup, services)
+        case PersonByAssertion():
+            return await person_asserted(lookup, client, services)
         case _:
             return None
 

@@ -183,6 +183,8 @@ class GrantOpened(Event, frozen=True, kw_only=True):
     grant_type: str = ""
     api: str | None = None
     scope: str = ""
+    asserted_by: str | None = None
+    """Whose word it was, if another issuer's."""
 
 
 class GrantRevoked(Event, frozen=True, kw_only=True):

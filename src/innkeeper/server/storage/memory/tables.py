@@ -24,6 +24,7 @@ from innkeeper.server.model.identifiers import (
     DirectoryName,
     GrantId,
     HandleKey,
+    IssuerName,
     KeyId,
     SessionId,
     Subject,
@@ -35,6 +36,7 @@ from innkeeper.server.model.registry import RegistryChange
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
@@ -110,6 +112,7 @@ class Tables:
         self.apis: dict[ApiIdentifier, Api] = {}
         self.roles: dict[str, Role] = {}
         self.directories: dict[DirectoryName, Directory] = {}
+        self.trusted_issuers: dict[IssuerName, TrustedIssuer] = {}
         self.signing_keys: dict[KeyId, SigningKeyRecord] = {}
         self.registry_changes: list[RegistryChange] = []
         self.users: dict[Subject, User] = {}
