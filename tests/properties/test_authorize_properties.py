@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote_from_bytes, urlencode
@@ -11,12 +12,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from innkeeper.server.protocol.response_types import RESPONSE_TYPES
 from innkeeper.server.web.http import Request, Response
 from innkeeper.server.web.routes import ROUTES
-from tests.world import ISSUER, TIMESHEETS, WEB_CALLBACK, World, a_world, authorize_parameters, clients
+from tests.fronting import EVERYTHING_ON, FRONT_CALLBACK, FRONT_ORIGIN, a_front_client
+from tests.visitor import Page
+from tests.world import (
+    ISSUER,
+    SPA_ORIGIN,
+    TIMESHEETS,
+    WEB_CALLBACK,
+    World,
+    a_world,
+    authorize_parameters,
+    clients,
+)
 
 T = TypeVar("T")
-REGISTERED = tuple(uri for client in clients() for uri in client.redirect_uris)
+REGISTERED = (FRONT_CALLBACK, *(uri for client in clients() for uri in client.redirect_uris))
+ORIGINS = (FRONT_ORIGIN, SPA_ORIGIN)
 OURS = ("/authorize?", "/sign-in?", "/consent?")
 FORM = ((b"content-type", b"application/x-www-form-urlencoded"),)
 NAMES = (
@@ -27,7 +41,9 @@ NAMES = (
 WORDS = (
     "web", "native", "paycheck", "cron", "disabled", *REGISTERED, "https://evil.example/", "javascript:x", "",
     "code", "token", "openid", "openid profile", "none", "login", "none login", "consent", "0", "-1", "9" * 18,
-    "S256", "plain", TIMESHEETS, "query", "fragment", "\u202e", "a\r\nb", "\0", "%", "allow", "sign_in",
+    "S256", "plain", TIMESHEETS, "query", "fragment",
+    "form_post", "web_message", "front", "spa", "id_token", "code id_token", "id_token token code",
+    "\u202e", "a\r\nb", "\0", "%", "allow", "sign_in",
 )  # fmt: skip
 names = st.sampled_from(NAMES) | st.text(max_size=8)
 values = st.sampled_from(WORDS) | st.text(max_size=40)
@@ -41,7 +57,9 @@ class House:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self.world: World = self.run(a_world(dev=True))
+        self.world: World = self.run(
+            a_world(dev=True, legacy=EVERYTHING_ON, extra_clients=(a_front_client(),))
+        )
 
     def run(self, doing: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(doing)
@@ -67,21 +85,33 @@ def house() -> Iterator[House]:
 
 
 def leads_nowhere_else(response: Response) -> None:
-    """No 5xx; a Location is a page of ours, or a registered URI with an answer that names us."""
+    """No 5xx; a Location is a page of ours, or a registered URI with an answer that names us; so is a page's form."""
     assert response.status in (200, 303, 400, 403)
     location = dict(response.headers).get(b"location")
     if location is None:
+        page = Page(response.body.decode())
+        if "form-post-continue" in page.buttons:
+            assert page.action in REGISTERED or (page.action or "").startswith("http://127.0.0.1:")
+            is_an_error(page.fields)
+        elif "web-message" in page.ids:
+            assert page.origin in ORIGINS
+            is_an_error(page.data)
         return
     assert response.status == 303
     text = location.decode("ascii")
     assert text.isprintable() and " " not in text
     if text.startswith(OURS):
         return
-    home = [uri for uri in REGISTERED if text.startswith((f"{uri}?", f"{uri}&"))]
-    loopback = text.startswith("http://127.0.0.1:") and text.partition("/callback?")[1]
+    home = [uri for uri in REGISTERED if text.startswith((f"{uri}?", f"{uri}&", f"{uri}#"))]
+    loopback = text.startswith("http://127.0.0.1:") and re.search("/callback[?#]", text)
     assert home or loopback, text
-    answer = parse_qsl(text.partition("?")[2], keep_blank_values=True)
+    is_an_error(parse_qsl(re.split("[?#]", text, maxsplit=1)[1], keep_blank_values=True))
+
+
+def is_an_error(answer: list[tuple[str, str]]) -> None:
+    """Nobody is signed in, so there is nothing else to say."""
     assert ("iss", ISSUER) in answer and dict(answer)["error"]
+    assert not dict(answer).keys() & {"code", "id_token", "access_token"}
 
 
 @bounded
@@ -126,6 +156,26 @@ def test_no_form_of_ours_breaks_out(house: House, mixed: list[tuple[str, str]], 
         for sent in (body, raw, body + b"&" + raw):
             assert house.answer("POST", path, body=sent).status in (400, 403)
             leads_nowhere_else(house.answer("GET", path, query=sent))
+
+
+@bounded
+@given(
+    st.sampled_from((*RESPONSE_TYPES, "token", "x")),
+    st.sampled_from(("query", "fragment", "form_post", "web_message", "x", None)),
+    st.sampled_from(("front", "web", "spa", "native", "paycheck")),
+    st.text(max_size=40),
+)
+def test_whatever_way_is_asked_for_the_answer_is_one_of_ours(
+    house: House, response_type: str, mode: str | None, client_id: str, state: str
+) -> None:
+    uri = next(
+        (client.redirect_uris[0] for client in clients() if client.client_id == client_id), FRONT_CALLBACK
+    )
+    sent = authorize_parameters(
+        client_id=client_id, redirect_uri=uri, response_type=response_type, response_mode=mode, prompt="none"
+    )
+    query = urlencode(sent | {"state": state}, errors="surrogatepass").encode()
+    leads_nowhere_else(house.answer("GET", "/authorize", query=query))
 
 
 @bounded
