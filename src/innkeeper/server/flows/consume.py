@@ -165,8 +165,12 @@ async def _rotate(
     rotation: RotateFamily, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
 ) -> Committed | None:
     about: dict[str, Any] = {**teller.common, "grant_id": rotation.grant_id}
-    scope = str(prepared.authorization.scope)
-    rotated, overlapped = RefreshRotated(**about, scope=scope), RefreshOverlapped(**about, scope=scope)
+    api = prepared.authorization.api
+    what: dict[str, Any] = {
+        "api": None if api is None else api.identifier,
+        "scope": str(prepared.authorization.scope),
+    }
+    rotated, overlapped = RefreshRotated(**about, **what), RefreshOverlapped(**about, **what)
     reused, ahead = RefreshReused(**about), RefreshAhead(**about)
     outcome = await services.store.refresh_families.rotate(
         rotation.token.key,

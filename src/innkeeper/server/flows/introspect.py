@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.oauth.errors import InvalidClient, InvalidRequest
+from innkeeper.oauth.errors import InvalidClient
 from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.refresh_tokens import presented
@@ -23,8 +23,6 @@ async def introspect(request: ClientRequest, services: Services) -> Mapping[str,
 
     Raises `OAuthError`, `StoreUnavailable`.
     """
-    if request.form.repeated:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(request.form.repeated)[:3])}.")
     client = await authenticate(request, services)
     if client.is_public:
         raise InvalidClient("Only an app that authenticates may look into tokens.", detail="public client")
@@ -53,7 +51,7 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
         return INACTIVE
     found, now = family.found, services.clock.now()
     authorization = authorization_of(
-        found, client=caller, registry=services.registry.snapshot, settings=services.settings
+        found, client=caller, registry=services.registry.snapshot, settings=services.settings, now=now
     )
     expires_at = ends_at(found.family, caller.refresh)
     if (

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from innkeeper.oauth.errors import (
     AuthorizationPending,
-    InvalidRequest,
     OAuthError,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -30,7 +29,6 @@ from innkeeper.server.model.events import (
     Event,
     TokenRefused,
 )
-from innkeeper.server.protocol.authorize import MAY_REPEAT
 from innkeeper.server.protocol.grants.base import (
     CodeByHandle,
     Context,
@@ -58,8 +56,6 @@ async def exchange(request: ClientRequest, services: Services) -> issue.TokenRes
 
 
 async def _exchange(request: ClientRequest, services: Services) -> issue.TokenResponse:
-    if repeated := request.form.repeated - MAY_REPEAT:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     grant = _known_grant(request.form, services.grants)
     attempt = request.attempt or new_attempt(services.entropy)

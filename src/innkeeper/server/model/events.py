@@ -143,6 +143,7 @@ class RefreshRotated(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "refresh.rotated"
     grant_id: str = ""
+    api: str | None = None
     scope: str = ""
 
 
@@ -151,6 +152,7 @@ class RefreshOverlapped(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "refresh.overlapped"
     grant_id: str = ""
+    api: str | None = None
     scope: str = ""
 
 

@@ -219,7 +219,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantType(Protocol):
-    """One `grant_type`. Registered by a line in `GRANTS` or an argument of `create_app`."""
+    """One `grant_type`. Registered by a line in `GRANTS` or an argument of `open_services`."""
 
     @property
     def name(self) -> str:

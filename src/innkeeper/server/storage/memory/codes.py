@@ -103,6 +103,7 @@ class MemoryCodes:
             grant=grant,
             user=self._tables.users.get(grant.user_id),
             consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            consents=self._tables.consents_of(grant.user_id, grant.client_id),
         )
 
     def _redeem(

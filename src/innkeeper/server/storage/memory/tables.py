@@ -174,6 +174,11 @@ class Tables:
         consent = self.consents.get((user_id, client_id, api))
         return consent.epoch if consent else 0
 
+    def consents_of(self, user_id: Subject, client_id: ClientId) -> tuple[Consent, ...]:
+        """What this person has allowed this client, ordered by API."""
+        found = [c for key, c in self.consents.items() if key[:2] == (user_id, client_id)]
+        return tuple(sorted(found, key=lambda consent: consent.api or ""))
+
     def session_ends_at(self, sid: SessionId | None) -> datetime | None:
         """When the last of its handles runs out; None when it has ended or there is none."""
         ends = [
