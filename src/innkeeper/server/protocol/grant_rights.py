@@ -1,4 +1,4 @@
-"""What a grant still gives: person, app, consent, API and permissions are looked at again at every exchange."""
+"""What a grant is made of, and what it still gives: person, app, consent, API and permissions are looked at again."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from innkeeper.server.config import Settings
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
-from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import consent, effective_scope
 from innkeeper.server.protocol.liveness import stands
@@ -58,7 +58,30 @@ def authorization_of(
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
         claims=grant.claims,
-        access_token_lifetime=access_token_lifetime(api, settings),
+        access_token_lifetime=lifetime_within(grant, api, settings, now),
+    )
+
+
+def grant_of(
+    authorization: Authorization, *, epochs: Epochs, scope: Scope, now: datetime, expires_at: datetime
+) -> Grant:
+    """The other way round: the grant that a completed authorization leaves behind."""
+    user, authentication = authorization.user, authorization.authentication
+    assert user is not None and authentication is not None and authorization.grant_id is not None
+    return Grant(
+        grant_id=authorization.grant_id,
+        client_id=authorization.client.client_id,
+        user_id=user.user_id,
+        api=None if authorization.api is None else authorization.api.identifier,
+        scope=tuple(scope),
+        sid=authentication.sid,
+        auth_time=authentication.auth_time,
+        amr=authentication.amr,
+        acr=authentication.acr,
+        epochs=epochs,
+        claims=authorization.claims,
+        created_at=now,
+        expires_at=expires_at,
     )
 
 
@@ -67,6 +90,11 @@ def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:
     if api is None:
         return timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
     return api.access_token_lifetime
+
+
+def lifetime_within(grant: Grant, api: Api | None, settings: Settings, now: datetime) -> timedelta:
+    """Never beyond the grant's end, after which its row goes: a token must not die before the time it was told."""
+    return min(access_token_lifetime(api, settings), grant.expires_at - now)
 
 
 def decided_on(found: Completed, client: Client) -> Epochs:

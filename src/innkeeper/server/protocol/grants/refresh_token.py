@@ -16,7 +16,7 @@ from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.protocol import consent, effective_scope
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS, RESERVED_SCOPES
-from innkeeper.server.protocol.grant_rights import access_token_lifetime, authorization_of, decided_on
+from innkeeper.server.protocol.grant_rights import authorization_of, decided_on, lifetime_within
 from innkeeper.server.protocol.grants.base import (
     Consumption,
     Context,
@@ -135,5 +135,5 @@ def _for_another_api(
         if OFFLINE_ACCESS not in allowed:
             raise InvalidTarget("The person has not allowed this app to use this API while they are away.")
         scope = scope & (allowed | identity)
-    lifetime = access_token_lifetime(api, context.settings)
+    lifetime = lifetime_within(found.grant, api, context.settings, context.now)
     return replace(own, api=api, scope=scope, access_token_lifetime=lifetime)
