@@ -216,6 +216,8 @@ async def test_RT_04_what_was_taken_away_since_is_not_given_again(family: Family
 
 
 async def test_RT_05_another_api_is_an_invalid_target(family: Family) -> None:
+    """One that any app may have for good, so that nothing but the grant stands in the way."""
+    await introspecting.set_api(family.world, PAYROLL, allow_offline_access=True)
     for name in ("resource", "audience"):
         for api in (PAYROLL, "https://nobody.example.test"):
             with no_row(family.world):
