@@ -4,12 +4,14 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from innkeeper.oauth.errors import InvalidTarget
+from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
-from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.protocol import effective_scope
 from innkeeper.server.protocol.liveness import stands
@@ -55,6 +57,16 @@ def authorization_of(
         claims=grant.claims,
         access_token_lifetime=access_token_lifetime(api, settings),
     )
+
+
+def check_target(form: Parameters, grant: Grant) -> None:
+    """`resource` and `audience` may repeat what was granted, never name anything else (RFC 8707 §2.2).
+
+    What is ignored would be a token that the app takes to an API it is not for. Nothing is used up by it.
+    """
+    named = {value for name, value in form.pairs if name in ("audience", "resource") and value}
+    if named - {grant.api}:
+        raise InvalidTarget("This was not granted for the API that audience or resource names.")
 
 
 def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:

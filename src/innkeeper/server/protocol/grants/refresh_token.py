@@ -5,15 +5,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from innkeeper.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from innkeeper.oauth.errors import InvalidGrant, InvalidScope
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.client import RefreshPolicy
-from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
-from innkeeper.server.protocol.grant_rights import authorization_of, decided_on
+from innkeeper.server.protocol.grant_rights import authorization_of, check_target, decided_on
 from innkeeper.server.protocol.grants.base import (
     Consumption,
     Context,
@@ -57,12 +56,13 @@ class RefreshTokenGrant:
         )
         if authorization is None or OFFLINE_ACCESS not in authorization.scope:
             return _refused("the person, the app, the consent, the API or its offline access has ended")
-        _check_target(form, found.grant)
-        asked = Scope.parse(form.get("scope"))
-        if not asked <= Scope.of(found.family.scope):
+        check_target(form, found.grant)
+        asked, breadth = Scope.parse(form.get("scope")), Scope.of(found.family.scope)
+        if not asked <= breadth:
             raise InvalidScope("The scope goes beyond what was granted.")
-        # For this access token alone: the family keeps its breadth (RFC 6749 §6).
-        return replace(authorization, scope=authorization.scope & asked) if asked else authorization
+        # For this access token alone: the family keeps its breadth (RFC 6749 §6). That is what the first answer said,
+        # which may be less than the grant: a hook took something away, or a permission came back since.
+        return replace(authorization, scope=authorization.scope & (asked or breadth))
 
     def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:
         """Rotates the family, by the app's policy of today."""
@@ -87,10 +87,3 @@ def ends_at(family: RefreshFamily, policy: RefreshPolicy) -> datetime:
     last_used_at = family.rotated_at or family.issued_at
     today = min(last_used_at + policy.idle, family.issued_at + policy.absolute)
     return min(today, family.idle_expires_at, family.absolute_expires_at)
-
-
-def _check_target(form: Parameters, grant: Grant) -> None:
-    """`resource` and `audience` may repeat what was granted, never name anything else (RFC 8707 §2.2)."""
-    named = {value for name, value in form.pairs if name in ("audience", "resource") and value}
-    if named - {grant.api}:
-        raise InvalidTarget("The refresh token is not for this API.")
