@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from bench.contender import HOST, Contender, Operation
 from bench.load import Job
@@ -17,6 +18,7 @@ from bench.window import Window, measure
 # Small enough that the codes of one chunk are spent long before they expire.
 _CODES_PER_CHUNK = 10_000
 _CONNECTIONS = 64
+_TOKENS_TO_LOOK_INTO = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ def _windows(contender: Contender, operation: Operation, count: int, connections
     """Sends `count` requests in chunks; making codes happens before each chunk's window opens."""
     while count > 0:
         chunk = min(count, _CODES_PER_CHUNK)
-        requests, times = _requests(contender, operation, chunk)
+        requests, times = _requests(contender, operation, chunk, connections)
         job = Job(
             host=HOST,
             port=contender.port,
@@ -96,13 +98,21 @@ def _windows(contender: Contender, operation: Operation, count: int, connections
             status=200,
             requests=requests,
             times=times,
-            keep_locations=False,
+            keep="",
+            follow="refresh_token" if operation is Operation.ROTATION else "",
         )
         yield measure(job, contender.pid)
         count -= chunk
 
 
-def _requests(contender: Contender, operation: Operation, count: int) -> tuple[list[str], int]:
+def _requests(
+    contender: Contender, operation: Operation, count: int, connections: int
+) -> tuple[list[str], int]:
+    """What to send and how often. Each connection rotates a family of its own; tokens to look into are a few."""
+    if operation in (Operation.ROTATION, Operation.INTROSPECTION):
+        several = min(count, connections if operation is Operation.ROTATION else _TOKENS_TO_LOOK_INTO)
+        tokens = contender.mint_tokens(operation, several)
+        return contender.token_requests(operation, tokens), -(-count // several)
     if operation.is_code_exchange:
         return contender.exchange_requests(operation, contender.mint_codes(operation, count)), 1
     return [contender.client_credentials_request()], count
@@ -126,18 +136,19 @@ def _merged(windows: Iterator[Window]) -> Window:
 
 
 def _check_answer(contender: Contender, operation: Operation) -> None:
-    """Both sides must do the same work: these token types, these algorithms, no refresh token."""
-    requests, _ = _requests(contender, operation, 1)
+    """Both sides must do the same work: these tokens and no others, with these algorithms."""
+    requests, _ = _requests(contender, operation, 1, 1)
     answer = _ask(contender.port, requests[0])
-    found = {name: _algorithm(answer[name]) for name in ("access_token", "id_token") if name in answer}
-    wanted = {"access_token": "ES256"}
-    if operation.id_token_alg is not None:
-        wanted["id_token"] = operation.id_token_alg
-    if found != wanted or "refresh_token" in answer:
-        raise BenchError(f"{contender.name} answered {found} for {operation}, expected {wanted}: {answer}")
+    names = ("access_token", "id_token", "refresh_token")
+    found = {name: _algorithm(answer[name]) for name in names if name in answer}
+    is_told = operation is not Operation.INTROSPECTION or answer.get("active") is True
+    if found != operation.answer or not is_told:
+        raise BenchError(
+            f"{contender.name} answered {found} for {operation}, expected {operation.answer}: {answer}"
+        )
 
 
-def _ask(port: int, request: str) -> dict[str, str]:
+def _ask(port: int, request: str) -> dict[str, Any]:
     head, _, body = request.partition("\r\n\r\n")
     method, path, _ = head.split("\r\n")[0].split(" ")
     headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:])
@@ -150,7 +161,7 @@ def _ask(port: int, request: str) -> dict[str, str]:
         connection.close()
     if response.status != 200:
         raise BenchError(f"status {response.status} instead of 200: {content.decode(errors='replace')}")
-    answer: dict[str, str] = json.loads(content)
+    answer: dict[str, Any] = json.loads(content)
     return answer
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 API = "https://api.exampleco.test/timesheets"
+OPAQUE_API = "https://api.exampleco.test/expenses"
 API_SCOPE = "read:timesheets"
 
 
@@ -19,15 +20,34 @@ class Operation(StrEnum):
     CLIENT_CREDENTIALS = "client_credentials ES256"
     CODE_ES256 = "code exchange, ES256 access token, ES256 ID token"
     CODE_RS256 = "code exchange, ES256 access token, RS256 ID token"
+    ROTATION = "refresh token rotation, ES256 access token, ES256 ID token"
+    INTROSPECTION = "introspection of an opaque access token"
 
     @property
     def is_code_exchange(self) -> bool:
+        return self in (Operation.CODE_ES256, Operation.CODE_RS256)
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether it starts with a person who signed in, and so with an authorization code."""
         return self is not Operation.CLIENT_CREDENTIALS
 
     @property
     def id_token_alg(self) -> str | None:
-        """The algorithm that the ID token of the answer must have."""
-        return {Operation.CODE_ES256: "ES256", Operation.CODE_RS256: "RS256"}.get(self)
+        """The algorithm of the ID token that this operation's client gets."""
+        if self is Operation.CLIENT_CREDENTIALS:
+            return None
+        return "RS256" if self is Operation.CODE_RS256 else "ES256"
+
+    @property
+    def answer(self) -> dict[str, str]:
+        """What the answer holds: each token with its algorithm."""
+        if self is Operation.INTROSPECTION:
+            return {}
+        found = {"access_token": "ES256"}
+        if self.id_token_alg is not None:
+            found["id_token"] = self.id_token_alg
+        return found | ({"refresh_token": "opaque"} if self is Operation.ROTATION else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +57,13 @@ class Codes:
     codes: list[str]
     code_verifier: str
     redirect_uri: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Tokens waiting to be presented by one client, each once: refresh tokens, or opaque access tokens."""
+
+    values: list[str]
 
 
 class Contender(Protocol):
@@ -62,6 +89,12 @@ class Contender(Protocol):
     def mint_codes(self, operation: Operation, count: int) -> Codes:
         """Makes unredeemed codes for this operation's client. Not part of any measured window."""
 
+    def mint_tokens(self, operation: Operation, count: int) -> Tokens:
+        """Makes the tokens that this operation presents, by exchanging codes. Not part of any measured window."""
+
+    def token_requests(self, operation: Operation, tokens: Tokens) -> list[str]:
+        """The complete HTTP request that presents each token: a rotation, or an introspection."""
+
     def client_credentials_request(self) -> str:
         """The complete HTTP request of one client_credentials grant."""
 
@@ -85,6 +118,13 @@ def token_request(path: str, port: int, client_id: str, secret: str, form: dict[
         f"Content-Length: {len(body)}\r\n"
         f"\r\n{body}"
     )
+
+
+def presenting_form(operation: Operation, token: str) -> dict[str, str]:
+    """The form of a refresh (RFC 6749 §6) or of an introspection (RFC 7662 §2.1)."""
+    if operation is Operation.ROTATION:
+        return {"grant_type": "refresh_token", "refresh_token": token}
+    return {"token": token}
 
 
 def exchange_form(code: str, codes: Codes) -> dict[str, str]:

@@ -16,9 +16,12 @@ from bench.contender import (
     API,
     API_SCOPE,
     HOST,
+    OPAQUE_API,
     Codes,
     Operation,
+    Tokens,
     exchange_form,
+    presenting_form,
     token_request,
 )
 from bench.innkeeper_world import World, make_world
@@ -26,7 +29,7 @@ from bench.load import Job
 from bench.person import Person
 from bench.ports import free_port, wait_for_answer
 from bench.process import BenchError, pinned_to, server_core, stop
-from bench.window import send
+from bench.window import send, tokens_from
 
 _DISCOVERY = "/.well-known/openid-configuration"
 _REDIRECT_URI = "http://localhost:9999/callback"
@@ -96,10 +99,11 @@ class InnkeeperServer:
             status=303,
             requests=[request],
             times=count,
-            keep_locations=True,
+            keep="location",
+            follow="",
         )
         result, _ = send(job, self.pid)
-        codes = [parse_qs(urlsplit(location).query)["code"][0] for location in result["locations"]]
+        codes = [parse_qs(urlsplit(location).query)["code"][0] for location in result["kept"]]
         return Codes(codes=codes, code_verifier=verifier, redirect_uri=_REDIRECT_URI)
 
     def _authorize_path(self, operation: Operation, verifier: str) -> str:
@@ -108,8 +112,8 @@ class InnkeeperServer:
             "response_type": "code",
             "client_id": self.world.clients[operation].client_id,
             "redirect_uri": _REDIRECT_URI,
-            "scope": f"openid {API_SCOPE}",
-            "audience": API,
+            "scope": f"openid {API_SCOPE}{' offline_access' if operation is Operation.ROTATION else ''}",
+            "audience": OPAQUE_API if operation is Operation.INTROSPECTION else API,
             "state": secrets.token_urlsafe(12),
             "nonce": secrets.token_urlsafe(12),
             "code_challenge": challenge,
@@ -136,6 +140,19 @@ class InnkeeperServer:
                 "/oauth/token", self.port, client.client_id, client.secret, exchange_form(code, codes)
             )
             for code in codes.codes
+        ]
+
+    def mint_tokens(self, operation: Operation, count: int) -> Tokens:
+        name = "refresh_token" if operation is Operation.ROTATION else "access_token"
+        requests = self.exchange_requests(operation, self.mint_codes(operation, count))
+        return tokens_from(requests, name, self.port, self.pid)
+
+    def token_requests(self, operation: Operation, tokens: Tokens) -> list[str]:
+        client = self.world.clients[operation]
+        path = "/oauth/token" if operation is Operation.ROTATION else "/oauth/introspect"
+        return [
+            token_request(path, self.port, client.client_id, client.secret, presenting_form(operation, token))
+            for token in tokens.values
         ]
 
     def version(self) -> str:

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contender import API, API_SCOPE, Operation
+from bench.contender import API, API_SCOPE, OPAQUE_API, Operation
 from bench.process import BenchError
 
 _ROLE = "Employee"
@@ -42,7 +42,9 @@ def make_world(data: Path, port: int, redirect_uri: str) -> World:
     environment = _environment(data, port)
     password = secrets.token_urlsafe(18)
     _innkeeper(environment, "init", "--issuer", f"http://localhost:{port}")
-    _innkeeper(environment, "api", "create", API, "--scope", API_SCOPE, "--signing-alg", "ES256", "--rbac")
+    offline = ("--rbac", "--offline-access")
+    _innkeeper(environment, "api", "create", API, "--scope", API_SCOPE, "--signing-alg", "ES256", *offline)
+    _innkeeper(environment, "api", "create", OPAQUE_API, "--scope", API_SCOPE, "--token-format", "opaque")
     _innkeeper(environment, "role", "create", _ROLE, "--api", API, "--scope", API_SCOPE)
     _innkeeper(
         environment, "user", "create", _USERNAME, "--role", _ROLE, "--password-stdin", standard_input=password
@@ -66,8 +68,10 @@ def _environment(data: Path, port: int) -> dict[str, str]:
 def _client(environment: dict[str, str], operation: Operation, redirect_uri: str) -> ClientCredentials:
     client_id = f"bench-{operation.name.lower().replace('_', '-')}"
     options = ["--id-token-alg", operation.id_token_alg or "ES256"]
-    if operation.is_code_exchange:
+    if operation.needs_person:
         options += ["--type", "regular_web", "--callback", redirect_uri]
+        if operation is Operation.ROTATION:
+            options += ["--grant-type", "authorization_code", "--grant-type", "refresh_token"]
     else:
         options += ["--type", "m2m", "--api", API, "--scope", API_SCOPE]
     made = json.loads(_innkeeper(environment, "app", "create", client_id, *options, "--json"))

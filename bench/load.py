@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import TypedDict, cast
 
@@ -21,6 +21,30 @@ import uvloop
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LOCATION = re.compile(rb"\r\nlocation: *([^\r\n]+)", re.IGNORECASE)
 _IDLE_LIMIT_S = 60.0
+
+
+Follow = Callable[[bytes, bytes], bytes]
+
+
+def _pattern(name: str) -> re.Pattern[bytes] | None:
+    if name == "location":
+        return _LOCATION
+    return re.compile(rb'"%s": *"([^"]+)"' % name.encode()) if name else None
+
+
+def _followed(name: str) -> Follow | None:
+    """The same request, presenting what the answer gave; both texts are of one length, so its length stays true."""
+    given, sent = _pattern(name), re.compile(rb"%s=([^&]+)$" % name.encode())
+    if given is None:
+        return None
+
+    def next_request(request: bytes, answer: bytes) -> bytes:
+        old, new = sent.search(request), given.search(answer)
+        if old is None or new is None or len(old[1]) != len(new[1]):
+            return request
+        return request[: old.start(1)] + new[1]
+
+    return next_request
 
 
 class Job(TypedDict):
@@ -32,7 +56,10 @@ class Job(TypedDict):
     status: int
     requests: list[str]
     times: int
-    keep_locations: bool
+    keep: str
+    """What to hand back of each answer: "location", or a member of its JSON. Empty: nothing."""
+    follow: str
+    """A member of each answer that the connection's next request presents. Then each connection has one request."""
 
 
 class Result(TypedDict):
@@ -44,7 +71,7 @@ class Result(TypedDict):
     seconds: float
     p50_ms: float
     p99_ms: float
-    locations: list[str]
+    kept: list[str]
 
 
 class Run:
@@ -55,20 +82,22 @@ class Run:
         self.pending: Iterator[bytes] = chain.from_iterable(repeat(encoded, job["times"]))
         self.expected = len(encoded) * job["times"]
         self.status = str(job["status"]).encode()
-        self.keep_locations = job["keep_locations"]
+        self.kept_pattern = _pattern(job["keep"])
+        self.followed = _followed(job["follow"])
+        self.times = job["times"]
         self.latencies_ns: list[int] = []
-        self.locations: list[str] = []
+        self.kept: list[str] = []
         self.failed = 0
         self.failure = ""
         self.over = asyncio.get_running_loop().create_future()
 
-    def record(self, answer: bytes, head_end: int, latency_ns: int) -> None:
+    def record(self, answer: bytes, latency_ns: int) -> None:
         self.latencies_ns.append(latency_ns)
         if answer[9:12] != self.status:
             self.failed += 1
             self.failure = self.failure or answer[:2000].decode(errors="replace")
-        elif self.keep_locations and (location := _LOCATION.search(answer, 0, head_end)):
-            self.locations.append(location[1].decode())
+        elif self.kept_pattern and (found := self.kept_pattern.search(answer)):
+            self.kept.append(found[1].decode())
         if len(self.latencies_ns) == self.expected and not self.over.done():
             self.over.set_result(None)
 
@@ -84,6 +113,9 @@ class Connection(asyncio.Protocol):
         self.run = run
         self.received = b""
         self.sent_at_ns = 0
+        self.own, self.left = b"", 0
+        if run.followed is not None:
+            self.own, self.left = next(run.pending), run.times
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,7 +123,11 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def send_next(self) -> None:
-        request = next(self.run.pending, None)
+        if self.run.followed is None:
+            request = next(self.run.pending, None)
+        else:
+            request = self.own if self.left > 0 else None
+            self.left -= 1
         if request is not None:
             self.sent_at_ns = time.perf_counter_ns()
             self.transport.write(request)
@@ -110,7 +146,9 @@ class Connection(asyncio.Protocol):
             self.received = received
             return
         self.received = b""
-        self.run.record(received, head_end, time.perf_counter_ns() - self.sent_at_ns)
+        self.run.record(received, time.perf_counter_ns() - self.sent_at_ns)
+        if self.run.followed is not None:
+            self.own = self.run.followed(self.own, received)
         self.send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,7 +193,7 @@ async def execute(job: Job) -> Result:
         seconds=seconds,
         p50_ms=percentile_ms(ordered, 0.50),
         p99_ms=percentile_ms(ordered, 0.99),
-        locations=run.locations,
+        kept=run.kept,
     )
 
 

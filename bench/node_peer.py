@@ -14,18 +14,27 @@ from typing import Any, cast
 from bench.contender import (
     API,
     API_SCOPE,
+    OPAQUE_API,
     Codes,
     Operation,
+    Tokens,
     exchange_form,
+    presenting_form,
     token_request,
 )
 from bench.ports import free_port, wait_for_answer
 from bench.process import BenchError, pinned_to, server_core, stop
+from bench.window import tokens_from
 
 _BENCH = Path(__file__).parent
 _PACKAGES = _BENCH / "npm"
 _DISCOVERY = "/.well-known/openid-configuration"
-_CLIENTS = {Operation.CODE_ES256: "bench-code-es256", Operation.CODE_RS256: "bench-code-rs256"}
+_CLIENTS = {
+    Operation.CODE_ES256: "bench-code-es256",
+    Operation.CODE_RS256: "bench-code-rs256",
+    Operation.ROTATION: "bench-rotation",
+    Operation.INTROSPECTION: "bench-introspection",
+}
 
 
 class PeerMissingError(Exception):
@@ -69,6 +78,7 @@ class NodePeer:
             "port": self.port,
             "secret": self._secret,
             "api": API,
+            "opaque_api": OPAQUE_API,
             "scope": API_SCOPE,
             "modules": str(_PACKAGES / "package.json"),
         }
@@ -99,6 +109,19 @@ class NodePeer:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         return Codes(**self._hear())
+
+    def mint_tokens(self, operation: Operation, count: int) -> Tokens:
+        name = "refresh_token" if operation is Operation.ROTATION else "access_token"
+        requests = self.exchange_requests(operation, self.mint_codes(operation, count))
+        return tokens_from(requests, name, self.port, self.pid)
+
+    def token_requests(self, operation: Operation, tokens: Tokens) -> list[str]:
+        path = "/token" if operation is Operation.ROTATION else "/token/introspection"
+        client_id = _CLIENTS[operation]
+        return [
+            token_request(path, self.port, client_id, self._secret, presenting_form(operation, token))
+            for token in tokens.values
+        ]
 
     def client_credentials_request(self) -> str:
         form = {"grant_type": "client_credentials", "scope": API_SCOPE}

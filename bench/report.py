@@ -20,7 +20,12 @@ RESULTS = Path(__file__).parent / "results.json"
 START_LIMIT_MS = 500.0
 RESIDENT_LIMIT_MB = 70.0
 # How many times more CPU the peer must use. RS256 has no bar: the signature dominates both sides.
-RATIO_BARS = {Operation.CLIENT_CREDENTIALS: 2.0, Operation.CODE_ES256: 4.0}
+RATIO_BARS = {
+    Operation.CLIENT_CREDENTIALS: 2.0,
+    Operation.CODE_ES256: 4.0,
+    Operation.ROTATION: 4.0,
+    Operation.INTROSPECTION: 2.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import cast
 
+from bench.contender import HOST, Tokens
 from bench.load import Job, Result
 from bench.process import BenchError, cpu_seconds, load_core, pinned_to, stop
 
@@ -61,6 +62,24 @@ def measure(job: Job, server_pid: int) -> Window:
         p50_ms=result["p50_ms"],
         p99_ms=result["p99_ms"],
     )
+
+
+def tokens_from(requests: list[str], name: str, port: int, server_pid: int) -> Tokens:
+    """What each of these requests is given under this name."""
+    job = Job(
+        host=HOST,
+        port=port,
+        connections=16,
+        status=200,
+        requests=requests,
+        times=1,
+        keep=name,
+        follow="",
+    )
+    result, _ = send(job, server_pid)
+    if len(result["kept"]) != len(requests):
+        raise BenchError(f"only {len(result['kept'])} of {len(requests)} answers have a {name}")
+    return Tokens(values=result["kept"])
 
 
 def _say(process: subprocess.Popen[bytes], line: str) -> None:

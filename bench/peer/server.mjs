@@ -11,11 +11,16 @@ import { pathToFileURL } from 'node:url';
 
 import { MapAdapter } from './map_adapter.mjs';
 
-const { port, secret, api, scope, modules } = JSON.parse(process.argv[2]);
+const { port, secret, api, opaque_api, scope, modules } = JSON.parse(process.argv[2]);
 const { Provider } = await import(pathToFileURL(createRequire(modules).resolve('oidc-provider')));
 
 const REDIRECT_URI = 'http://localhost:9999/callback';
-const CODE_CLIENTS = { 'bench-code-es256': 'ES256', 'bench-code-rs256': 'RS256' };
+const CODE_CLIENTS = {
+  'bench-code-es256': 'ES256',
+  'bench-code-rs256': 'RS256',
+  'bench-rotation': 'ES256',
+  'bench-introspection': 'ES256',
+};
 
 function signingKey(kind, options, alg) {
   const { privateKey } = generateKeyPairSync(kind, options);
@@ -28,7 +33,7 @@ function codeClient([client_id, id_token_signed_response_alg]) {
     client_secret: secret,
     id_token_signed_response_alg,
     redirect_uris: [REDIRECT_URI],
-    grant_types: ['authorization_code'],
+    grant_types: ['authorization_code', ...(client_id === 'bench-rotation' ? ['refresh_token'] : [])],
     response_types: ['code'],
     token_endpoint_auth_method: 'client_secret_basic',
   };
@@ -59,30 +64,42 @@ const provider = new Provider(`http://localhost:${port}`, {
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    // As by default, but without its notice on standard output.
+    introspection: {
+      enabled: true,
+      allowedPolicy: (ctx, client, token) => client.clientAuthMethod !== 'none' || token.clientId === client.clientId,
+    },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => api,
       useGrantedResource: () => true,
-      getResourceServerInfo: () => ({
+      getResourceServerInfo: (ctx, resource) => ({
         scope,
-        audience: api,
-        accessTokenFormat: 'jwt',
+        audience: resource,
         accessTokenTTL: 600,
-        jwt: { sign: { alg: 'ES256' } },
+        ...(resource === opaque_api
+          ? { accessTokenFormat: 'opaque' }
+          : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
       }),
     },
   },
   pkce: { required: () => true },
-  issueRefreshToken: () => false,
+  issueRefreshToken: (ctx, client, code) =>
+    client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
+  // Its own default rotates a confidential client's token only when most of its time is over.
+  rotateRefreshToken: () => true,
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
-  ttl: { AccessToken: 600, AuthorizationCode: 600, ClientCredentials: 600, Grant: 86400, IdToken: 600 },
+  ttl: { AccessToken: 600, AuthorizationCode: 600, ClientCredentials: 600, Grant: 86400, IdToken: 600, RefreshToken: 86400 },
 });
 
 async function mintCode(client, codeChallenge) {
   const accountId = randomBytes(12).toString('base64url');
   const grant = new provider.Grant({ accountId, clientId: client.clientId });
-  grant.addOIDCScope('openid');
-  grant.addResourceScope(api, scope);
+  const isOffline = client.grantTypeAllowed('refresh_token');
+  const oidcScope = isOffline ? 'openid offline_access' : 'openid';
+  const resource = client.clientId === 'bench-introspection' ? opaque_api : api;
+  grant.addOIDCScope(oidcScope);
+  grant.addResourceScope(resource, scope);
   const grantId = await grant.save();
   // What a sign-in leaves behind: by default a code without offline_access ends with its session, so both look.
   const sid = randomBytes(16).toString('base64url');
@@ -96,12 +113,12 @@ async function mintCode(client, codeChallenge) {
     client,
     codeChallenge,
     codeChallengeMethod: 'S256',
-    expiresWithSession: true,
+    expiresWithSession: !isOffline,
     grantId,
     nonce: randomBytes(16).toString('base64url'),
     redirectUri: REDIRECT_URI,
-    resource: api,
-    scope: `openid ${scope}`,
+    resource,
+    scope: `${oidcScope} ${scope}`,
     sessionUid: session.uid,
     sid,
   });

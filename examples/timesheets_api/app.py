@@ -71,7 +71,10 @@ def create_app(guard: Guard, file: Path | str, *, origins: tuple[str, ...] = ())
 
 
 async def show_me(request: Request) -> Response:
+    """For people: a machine that calls for itself has its `client_id` as its subject."""
     token = token_of(request)
+    if token.subject in (token.client_id, f"{token.client_id}@clients"):
+        raise HTTPException(403, "this is about a person, and the token is a machine's")
     me = {"sub": token.subject, "client_id": token.client_id, "scope": str(token.scope)}
     return as_json({**me, "expires_at": token.expires_at})
 
@@ -144,7 +147,7 @@ def as_json(content: Any, *, status: int = 200) -> Response:
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(
+    code = {403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(
         error.status_code, "bad_request"
     )
     answer = as_json({"error": code, "error_description": error.detail}, status=error.status_code)

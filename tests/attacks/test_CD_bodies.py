@@ -1,11 +1,13 @@
-"""CD-10: bodies of every wrong kind at the token endpoint."""
+"""CD-10: bodies of every wrong kind, at the token endpoint and wherever else an app sends one."""
 
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
+from tests.attacks.client_endpoints import ENDPOINTS, FORMS
 from tests.attacks.oracles import is_json_error, is_sound, keeps_secrets, no_row
 from tests.visitor import Visitor
 from tests.world import World, a_world, basic, code_form
@@ -73,3 +75,25 @@ async def test_CD_10_a_flat_json_object_of_strings_is_a_token_request(world: Wor
     code = await Visitor(world).code()
     answer = await world.http().post("/oauth/token", json=code_form(code), headers=basic("web"))
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("kind", [kind for kind in BODIES if kind != "nothing"])
+async def test_CD_10_no_endpoint_of_apps_takes_such_a_body(world: World, path: str, kind: str) -> None:
+    """An empty one is no form of a wrong kind: each endpoint says itself what it misses."""
+    content_type, body = BODIES[kind]
+    headers = basic("cron") | ({"content-type": content_type} if content_type else {})
+    with no_row(world):
+        answer = await world.http().post(path, content=body, headers=headers)
+    is_json_error(answer, 400, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_CD_10_no_parameter_may_come_twice_at_any_endpoint_of_apps(world: World, path: str) -> None:
+    headers = basic("cron") | {"content-type": FORM}
+    for name in (*FORMS[path], "client_assertion", "whatever"):
+        body = urlencode([*FORMS[path].items(), (name, "a"), (name, "b")])
+        with no_row(world):
+            answer = await world.http().post(path, content=body.encode(), headers=headers)
+        is_json_error(answer, 400, "invalid_request")
+        assert name in answer.json()["error_description"]

@@ -205,6 +205,22 @@ async def test_CO_04_a_person_who_was_disabled_meanwhile_allows_nothing(world: W
     assert not rows(world)["consents"]
 
 
+async def test_CO_08_what_one_app_was_allowed_is_nothing_to_another_that_calls_itself_the_same(
+    world: World,
+) -> None:
+    visitor = await asked(world)
+    await visitor.submit("consent-allow")
+    known = await world.services.registry.client(ClientId("paycheck"))
+    assert known is not None
+    twin = msgspec.structs.replace(known, client_id=ClientId("paycheck-2"))
+    await world.services.store.clients.create(twin, events=())
+    with no_row(world):
+        await visitor.authorize(**ASKED | {"client_id": "paycheck-2"})
+        assert "consent-allow" in visitor.page.ids
+        response = await visitor.authorize(**ASKED | {"client_id": "paycheck-2"}, prompt="none", state="s")
+        is_redirect_error(response, "consent_required", state="s")
+
+
 # ------------------------------------------------------------ who posts it
 
 FOREIGN: dict[str, dict[str, str]] = {

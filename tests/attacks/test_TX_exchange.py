@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from innkeeper.jose import base64url, strict_json
+from innkeeper.server.hooks import Denied, Hooks, PreToken
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, GrantId, Subject
 from innkeeper.server.model.user import User
@@ -232,6 +233,19 @@ async def test_TX_02_permissions_are_the_persons_own_of_today(world: World) -> N
     await world.change_user("erin", roles=())
     answered = (await exchange(world, subject, audience=TIMESHEETS)).json()
     assert answered["scope"] == ""
+
+
+async def test_TX_04_the_operators_rules_hold_for_an_exchange_as_for_a_sign_in() -> None:
+    async def hook(request: PreToken) -> None:
+        if request.api == PAYROLL and request.user is not None and "Employee" in request.user.roles:
+            raise Denied("No payroll for employees.")
+
+    world = await a_world(extra_clients=(a_service("timesheets-api"),), hooks=Hooks(pre_token=hook))
+    subject = (await tokens(world, **FOR_API))["access_token"]
+    with no_row(world):
+        is_json_error(await exchange(world, subject), 400, "access_denied")
+    await world.change_user("erin", roles=())
+    assert (await exchange(world, subject)).status_code == 200
 
 
 async def test_TX_02_an_api_that_asks_people_is_not_reached_behind_their_backs(world: World) -> None:

@@ -27,7 +27,10 @@ window.use = (settings) => {
   const userStore = new WebStorageStateStore({ store: window.localStorage });
   window.manager = new UserManager({ ...settings, userStore, filterProtocolClaims: false });
 };
-if (window.parent !== window) new UserManager({}).signinSilentCallback();
+if (window.parent !== window) {
+  const back = new UserManager({});
+  location.pathname === "/goodbye" ? back.signoutSilentCallback() : back.signinSilentCallback();
+}
 """
 OFFLINE = "openid profile offline_access read:timesheets"
 USER = (
@@ -303,4 +306,11 @@ def test_signout_in_a_pop_up_closes_it(carl: Person, origin: str) -> None:
     with popup.expect_event("close"):
         popup.evaluate("settings => { use(settings); void manager.signoutCallback() }", tab.settings)
     carl.page.evaluate("pending")
+    assert tab.call("signinSilent", {"forceIframeAuth": True}) == {"error": "login_required"}
+
+
+def test_signout_in_a_frame_needs_no_page(carl: Person, origin: str) -> None:
+    tab = a_tab(carl, origin, "leaver", silent_post_logout_redirect_uri=f"{origin}/goodbye")
+    tab.sign_in(carl)
+    assert tab.call("signoutSilent") is None
     assert tab.call("signinSilent", {"forceIframeAuth": True}) == {"error": "login_required"}

@@ -89,7 +89,9 @@ def test_discovery_answers_under_both_addresses_of_loopback_with_the_issuer_as_w
 
 def test_dev_json_holds_the_example_world(dev: Running) -> None:
     document = dev.dev
-    assert list(document) == ["issuer", "people", "apps", "apis"]
+    assert list(document) == ["issuer", "people", "apps", "apis", "legacy"] and not any(
+        document["legacy"].values()
+    )
     assert document["apis"] == [{"identifier": API, "scopes": SCOPES}]
     people = {person["username"]: person for person in document["people"]}
     assert {name: person["roles"] for name, person in people.items()} == {

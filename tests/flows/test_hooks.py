@@ -10,7 +10,7 @@ import pytest
 
 from innkeeper.jose import base64url, strict_json
 from innkeeper.server.flows import hooks as running
-from innkeeper.server.hooks import Claims, Denied, Hooks, PreToken
+from innkeeper.server.hooks import Claims, Denied, Hooks, InteractionNeeded, PreToken
 from tests.attacks.oracles import is_json_error, no_row
 from tests.attacks.token_requests import redeem
 from tests.visitor import Visitor
@@ -104,6 +104,25 @@ async def test_a_refusal_reaches_the_app_and_consumes_nothing() -> None:
     assert answer.json()["error_description"] == "Contractors come back on Monday."
     closed = False
     assert (await redeem(world, code)).status_code == 200
+
+
+async def test_it_can_want_the_person_again_and_the_refresh_token_lives_on() -> None:
+    closed = True
+
+    async def hook(request: PreToken) -> None:
+        if closed and request.grant_type == "refresh_token":
+            raise InteractionNeeded("Payroll wants a password of today.")
+
+    world = await world_with(hook)
+    first = await code_tokens(world)
+    form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    with no_row(world):
+        answer = await world.http().post("/oauth/token", data=form, headers=basic("web"))
+    is_json_error(answer, 400, "interaction_required")
+    assert answer.json()["error_description"] == "Payroll wants a password of today."
+    closed = False
+    again = await world.http().post("/oauth/token", data=form, headers=basic("web"))
+    assert again.status_code == 200 and again.json()["refresh_token"] != first["refresh_token"]
 
 
 async def raises(request: PreToken) -> Claims:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from innkeeper.jose import base64url
 from innkeeper.server import app
@@ -25,7 +26,7 @@ from tests.refreshing import (
     revoke,
     signed_in,
 )
-from tests.world import World
+from tests.world import TIMESHEETS, World, basic
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +106,32 @@ async def test_lifetimes_end_at_their_instant_and_use_prolongs_only_the_idle_one
     idle = await a_refresh_token(world)
     world.clock.advance(days=1)
     is_refused(await refresh(world, idle))
+
+
+async def test_an_access_token_lives_as_long_as_it_was_told_also_at_the_end_of_its_family(
+    world: World,
+) -> None:
+    """Its grant goes with the family, and a token without a grant is dead: so it is not told more than is left."""
+    day = timedelta(days=1)
+    await may_refresh(world, "web", idle=day, absolute=day)
+    api = await world.services.store.apis.get(TIMESHEETS)
+    assert api is not None
+    await world.services.store.apis.replace(replace(api, access_token_lifetime=day / 4), events=())
+    await world.services.registry.refresh()
+    token = await a_refresh_token(world)
+    world.clock.advance(hours=21)
+    answered = await refreshed(world, token)
+    assert answered["expires_in"] == 3 * 3600
+    world.clock.advance(hours=2, minutes=59)
+    await world.services.store.purge(now=world.clock.now(), limit=1000)
+    assert await is_active(world, answered["access_token"])
+    world.clock.advance(minutes=2)
+    assert not await is_active(world, answered["access_token"])
+
+
+async def is_active(world: World, token: str) -> bool:
+    answer = await world.http().post("/oauth/introspect", data={"token": token}, headers=basic("web"))
+    return bool(answer.json()["active"])
 
 
 async def under(world: World, *key_ids: int) -> None:

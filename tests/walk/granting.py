@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from innkeeper.server.flows.administer import issuers
+from innkeeper.server.flows.administer.issuers import IssuerChanges
+from innkeeper.server.protocol.grants.jwt_bearer import JwtBearer
 from innkeeper.server.protocol.grants.token_exchange import ACCESS_TOKEN, TokenExchange
+from tests.assertions import a_key, assertion
 from tests.attacks.oracles import is_json_error
 from tests.attacks.token_requests import redeem, userinfo
 from tests.fronting import answered, claims_of
@@ -25,7 +29,7 @@ OTHERS = (
     "implicit",
     "urn:openid:params:grant-type:ciba",
     "urn:ietf:params:oauth:grant-type:saml2-bearer",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    JwtBearer.name,
     TokenExchange.name,
     "urn:ietf:params:oauth:grant-type:pre-authorized_code",
     "AUTHORIZATION_CODE",
@@ -88,6 +92,17 @@ async def _exchange(world: World) -> None:
     assert (told["sub"], told["aud"], told["act"]["sub"]) == ("ik|erin", PAYROLL, GUARD)
 
 
+async def _statement(world: World) -> None:
+    """`guard` brings what a partner says of erin."""
+    partner = "https://partner.example.test"
+    await issuers.create(world.services, partner, IssuerChanges(add_keys=(a_key(),), apps=(GUARD,)))
+    await world.services.registry.refresh()
+    said = assertion(partner, header={"typ": "JWT"}, sub="ik|erin")
+    form = {"grant_type": JwtBearer.name, "assertion": said, "audience": TIMESHEETS}
+    got = await world.http().post("/oauth/token", data=form, headers=basic(GUARD))
+    assert claims_of(got.json()["access_token"])["sub"] == "ik|erin"
+
+
 async def _implicit(world: World) -> None:
     """A grant of the authorization endpoint alone."""
     assert "id_token" in await answered(world, response_type="id_token")
@@ -103,6 +118,7 @@ BY_NAME: dict[str, Callable[[World], Awaitable[None]]] = {
     REALM_GRANT: _realm,
     "implicit": _implicit,
     TokenExchange.name: _exchange,
+    JwtBearer.name: _statement,
 }
 
 

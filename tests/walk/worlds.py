@@ -12,6 +12,7 @@ from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.user import Address, Profile
 from innkeeper.server.protocol import discovery
 from innkeeper.server.protocol.grants import GRANTS, legacy_grants
+from innkeeper.server.protocol.grants.jwt_bearer import JwtBearer
 from innkeeper.server.protocol.grants.token_exchange import TokenExchange
 from innkeeper.server.protocol.response_types import IMPLICIT
 from innkeeper.server.web.pages.locale import LOCALES
@@ -66,7 +67,7 @@ async def a_walked_world(name: str) -> World:
         "type": "m2m",
         "redirect_uris": (),
         "response_types": (),
-        "grant_types": ("client_credentials", TokenExchange.name),
+        "grant_types": ("client_credentials", TokenExchange.name, JwtBearer.name),
         "resource_server_of": (TIMESHEETS,),
         "api_grants": (
             ApiGrant(api=TIMESHEETS, scope=(SCOPE,)),

@@ -12,7 +12,7 @@ OAuthError
 ├── AccessDenied                access_denied               400
 ├── LoginRequired               login_required              400   prompt=none
 ├── ConsentRequired             consent_required            400   prompt=none
-├── InteractionRequired         interaction_required        400   prompt=none
+├── InteractionRequired         interaction_required        400   prompt=none, or a rule of the operator's
 ├── AccountSelectionRequired    account_selection_required  400   prompt=none
 ├── UnmetAuthenticationRequirements unmet_authentication_requirements 400   an essential `acr`
 ├── RequestNotSupported         request_not_supported       400

@@ -59,6 +59,10 @@ class Denied(Exception):
         self.reason = reason
 
 
+class InteractionNeeded(Denied):
+    """Raised by a hook: not without the person. The app gets `interaction_required` and sends them to sign in again."""
+
+
 PreTokenHook = Callable[[PreToken], Awaitable[Claims | None]]
 
 

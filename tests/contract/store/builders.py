@@ -24,6 +24,7 @@ from innkeeper.server.model.identifiers import (
     DirectoryName,
     GrantId,
     HandleKey,
+    IssuerName,
     KeyId,
     SessionId,
     Subject,
@@ -32,6 +33,7 @@ from innkeeper.server.model.one_time_link import OneTimeLink
 from innkeeper.server.model.role import Permission, Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import AssertionUse, BringingApp, TrustedIssuer
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.memory import MemoryStore
 from innkeeper.server.storage.outcomes import Done, Gone, GrantStanding, Redeemed, Replayed, Stale
@@ -96,6 +98,24 @@ def a_role(name: str = "Employee", **values: Any) -> Role:
 def a_directory(name: str = "contractors", **values: Any) -> Directory:
     defaults: dict[str, Any] = {"label": "Contractors", "email_domains": ("contractor.test",)}
     return Directory(name=DirectoryName(name), **{**defaults, **values})
+
+
+def a_trusted_issuer(issuer: str = "https://partner.test", **values: Any) -> TrustedIssuer:
+    defaults: dict[str, Any] = {
+        "jwks_uri": "https://partner.test/keys",
+        "apps": (BringingApp(client_id=ClientId("app"), since=NOW),),
+    }
+    return TrustedIssuer(issuer=IssuerName(issuer), **{**defaults, **values})
+
+
+def an_assertion_use(number: int = 0, **values: Any) -> AssertionUse:
+    defaults: dict[str, Any] = {
+        "digest": bytes([number]) * 32,
+        "expires_at": NOW + HOUR,
+        "issuer": IssuerName("https://partner.test"),
+        "issuer_revision": 1,
+    }
+    return AssertionUse(**{**defaults, **values})
 
 
 def a_signing_key(kid: str = "k1", **values: Any) -> SigningKeyRecord:

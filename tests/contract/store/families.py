@@ -7,8 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.events import RefreshAhead, RefreshOverlapped, RefreshReused, RefreshRotated
 from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.outcomes import (
     Done,
@@ -22,6 +24,7 @@ from innkeeper.server.storage.outcomes import (
 )
 from tests.contract.store.builders import NOW, AnyStore, World, a_key, a_token, an_attempt
 
+API = ApiIdentifier("https://api.example.test/timesheets")
 OVERLAP = timedelta(seconds=10)
 IDLE = timedelta(days=14)
 ABSOLUTE = timedelta(days=90)
@@ -188,6 +191,35 @@ async def a_revoked_grant_has_no_rotation(world: World) -> None:
     assert await world.store.grants.revoke(family.grant_id, now=NOW, events=()) == Done()
     for presented in (0, 1, 2):
         assert await rotate(world, family, presented) == Gone()
+
+
+async def a_family_and_a_code_are_read_with_all_that_was_allowed(world: World) -> None:
+    code, grant = await world.issued()
+    family = await begun(world)
+    for found in (
+        await world.store.refresh_families.read(family.key),
+        await world.store.codes.read(code.key),
+    ):
+        assert found is not None and found.consents == ()
+    scope = Scope.parse("read:timesheets offline_access")
+    additions = [(None, Scope.parse("openid")), (API, scope)]
+    allowed = await world.store.consents.allow(
+        grant.user_id,
+        grant.client_id,
+        additions,
+        answered=(API, scope),
+        epochs=world.epochs,
+        now=NOW,
+        events=(),
+    )
+    assert allowed == Done()
+    expected = await world.store.consents.of(grant.user_id, grant.client_id)
+    assert [consent.api for consent in expected] == [None, API]
+    for found in (
+        await world.store.refresh_families.read(family.key),
+        await world.store.codes.read(code.key),
+    ):
+        assert found is not None and found.consents == expected
 
 
 async def a_denied_token_is_told(world: World) -> None:

@@ -31,6 +31,7 @@ from tests.contract.store.builders import (
     a_password,
     a_session,
     a_token,
+    a_trusted_issuer,
     a_user,
     an_attempt,
 )
@@ -103,7 +104,15 @@ class History:
             revision=self.small(),
             email_domains=(self.pick(["contractor.test", "partner.test"]),),
         )
+        issuer = a_trusted_issuer(
+            self.pick(["https://a.test", "https://b.test"]),
+            revision=self.small(),
+            directory=self.pick(["default", "contractors"]),
+        )
         steps: list[Step] = [
+            lambda s: s.trusted_issuers.create(issuer, events=EVENTS),
+            lambda s: s.trusted_issuers.replace(issuer, events=EVENTS),
+            lambda s: s.trusted_issuers.delete(issuer.issuer, events=EVENTS),
             lambda s: s.clients.create(client, events=EVENTS),
             lambda s: s.clients.create(client, events=EVENTS),
             lambda s: s.clients.replace(client, events=EVENTS),

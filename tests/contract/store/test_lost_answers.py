@@ -24,8 +24,10 @@ from tests.contract.store.builders import (
     a_role,
     a_session,
     a_signing_key,
+    a_trusted_issuer,
     a_user,
     an_api,
+    an_assertion_use,
     an_attempt,
 )
 
@@ -99,6 +101,27 @@ async def create_in_directory(world: World) -> Any:
     return await world.store.users.create(carl, identifiers=("carl",), password=None, events=EVENTS)
 
 
+async def replace_issuer(world: World) -> Any:
+    await world.store.trusted_issuers.create(a_trusted_issuer(), events=())
+    world.store.lose_next_answer()
+    return await world.store.trusted_issuers.replace(a_trusted_issuer(subject_is="email"), events=EVENTS)
+
+
+async def delete_issuer(world: World) -> Any:
+    await world.store.trusted_issuers.create(a_trusted_issuer(), events=())
+    world.store.lose_next_answer()
+    return await world.store.trusted_issuers.delete(a_trusted_issuer().issuer, events=EVENTS)
+
+
+async def open_by_assertion(world: World) -> Any:
+    await world.store.trusted_issuers.create(a_trusted_issuer(), events=())
+    world.store.lose_next_answer()
+    _, grant = world.authorization()
+    return await world.store.grants.open_by_assertion(
+        grant, assertion=an_assertion_use(), access_token=None, attempt=an_attempt(), events=EVENTS
+    )
+
+
 async def put_keys(world: World) -> Any:
     return await world.store.signing_keys.put([a_signing_key()], expected=[], events=EVENTS)
 
@@ -140,6 +163,10 @@ TRANSITIONS: dict[str, Transition] = {
     "replacing a directory": replace_directory,
     "deleting a directory": delete_directory,
     "creating a person in a directory": create_in_directory,
+    "trusting an issuer": lambda w: w.store.trusted_issuers.create(a_trusted_issuer(), events=EVENTS),
+    "replacing a trusted issuer": replace_issuer,
+    "deleting a trusted issuer": delete_issuer,
+    "opening a grant by an assertion": open_by_assertion,
     "putting signing keys": put_keys,
     "creating a person": create_user,
     "replacing a person": replace_user,

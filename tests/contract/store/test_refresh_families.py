@@ -33,6 +33,7 @@ LAWS: tuple[Law, ...] = (
     families.no_rotation_prolongs_the_absolute_limit,
     families.moved_facts_make_a_rotation_stale,
     families.a_revoked_grant_has_no_rotation,
+    families.a_family_and_a_code_are_read_with_all_that_was_allowed,
     families.a_denied_token_is_told,
 )
 

@@ -79,6 +79,13 @@ async def test_me_tells_the_caller_what_the_token_says(
     }
 
 
+@pytest.mark.parametrize("subject", ["timesheets-cron", "timesheets-cron@clients"])
+async def test_me_is_no_machine(issuer: StandInIssuer, api: httpx2.AsyncClient, subject: str) -> None:
+    token = issuer.token(sub=subject, client_id="timesheets-cron", scope="batch:upload")
+    answer = await api.get("/me", headers={"authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+
+
 @pytest.mark.parametrize(
     "body",
     [

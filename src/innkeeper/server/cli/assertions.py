@@ -1,10 +1,11 @@
-"""`innkeeper assertion`: the JWTs by which an app proves itself instead of sending a secret (RFC 7523 §2.2)."""
+"""`innkeeper assertion`: JWTs by which apps prove themselves, or issuers speak of people (RFC 7523 §2.1, §2.2)."""
 
 from __future__ import annotations
 
 import json
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -40,25 +41,66 @@ def new_key(file: Path) -> None:
 
 
 @assertion.command("sign")
-@click.argument("app_id", metavar="APP")
+@click.argument("app_id", metavar="[APP]", required=False)
+@click.option("--key", "file", type=click.Path(path_type=Path), required=True, help="Whose private key, PEM.")
 @click.option(
-    "--key", "file", type=click.Path(path_type=Path), required=True, help="The app's private key, PEM."
+    "--issuer", "of_issuer", metavar="ISS", help="Instead of APP: what this issuer says of a person."
+)
+@click.option("--subject", metavar="SUB", help="With --issuer: the person.")
+@click.option(
+    "--claim",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --issuer: another claim, as in client_id=bridge. JSON, or else text. May be repeated.",
 )
 @data_option
-def sign(app_id: str, file: Path, data: str | None) -> None:
-    """Print an assertion of APP, good for one request within a minute.
+def sign(
+    app_id: str | None,
+    file: Path,
+    of_issuer: str | None,
+    subject: str | None,
+    more: tuple[str, ...],
+    data: str | None,
+) -> None:
+    """Print an assertion of APP, good for one request within a minute; or, to try a trusted issuer, one of ISS.
 
-    Send it as client_assertion, with client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer.
+    APP's is sent as client_assertion, with
+    client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer. That of ISS is sent as assertion,
+    with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer.
     """
+    if app_id is not None and of_issuer is None and subject is None and not more:
+        said, typ = {"iss": app_id, "sub": app_id}, "client-authentication+jwt"
+    elif app_id is None and of_issuer is not None and subject is not None:
+        said, typ = {"iss": of_issuer, "sub": subject}, "JWT"
+    else:
+        raise click.UsageError("Name APP, or --issuer and --subject.")
+    click.echo(
+        _signed(said, typ, [_claim(text) for text in more], file, data_folder.find(data).settings().issuer)
+    )
+
+
+def _claim(text: str) -> tuple[str, object]:
+    name, is_there, value = text.partition("=")
+    if not name or not is_there:
+        raise click.UsageError(f"{text!r} is not NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _signed(
+    said: dict[str, str], typ: str, more: Iterable[tuple[str, object]], file: Path, audience: str
+) -> str:
     from innkeeper.jose import jwk
     from innkeeper.jose.errors import KeyRefused
     from innkeeper.jose.jwt import Signer
 
-    issuer = data_folder.find(data).settings().issuer
     try:
         key = jwk.load(file.read_bytes(), alg="ES256")
     except KeyRefused as refused:
         raise CommandFailed(f"{file}: {refused}. `innkeeper assertion new-key FILE` makes one.") from refused
     now = int(time.time())
-    claims = {"iss": app_id, "sub": app_id, "aud": issuer, "iat": now, "exp": now + LASTS_S}
-    click.echo(Signer(key, "client-authentication+jwt").sign(claims | {"jti": secrets.token_urlsafe(24)}))
+    claims = {**said, "aud": audience, "iat": now, "exp": now + LASTS_S, "jti": secrets.token_urlsafe(24)}
+    return Signer(key, typ).sign({**claims, **dict(more)})

@@ -31,6 +31,7 @@ COMMANDS: Final = (
     Entry(
         "directory", "directories", "directory", "Directories: sets of people, each with its own passwords."
     ),
+    Entry("issuer", "issuers", "issuer", "Issuers of others whose word about people is taken."),
     Entry("role", "roles", "role", "Roles: names for sets of permissions."),
     Entry("grant", "grants", "grant", "What apps may go on doing for a person while they are away."),
     Entry("key", "keys", "key", "Signing keys."),

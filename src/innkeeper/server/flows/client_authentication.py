@@ -7,13 +7,14 @@ import msgspec
 
 from innkeeper.jose.errors import SealBroken
 from innkeeper.jose.jwks import KeySet
-from innkeeper.oauth.errors import InvalidClient
+from innkeeper.oauth.errors import InvalidClient, InvalidRequest
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.protocol import client_assertion, client_auth
+from innkeeper.server.protocol.authorize import MAY_REPEAT
 from innkeeper.server.protocol.client_assertion import Assertion, Audience
 from innkeeper.server.protocol.client_auth.base import Facts, Presented
 from innkeeper.server.protocol.discovery import token_endpoint
@@ -41,6 +42,8 @@ async def authenticate(request: ClientRequest, services: Services) -> Client:
 
     An assertion is claimed last, when nothing else speaks against it: one that is refused is still unused.
     """
+    if repeated := request.form.repeated - MAY_REPEAT:  # RFC 6749 §3.2: which of them would be meant?
+        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     who = client_auth.identify(request.authorization, request.form)
     known = await services.registry.client(who.client_id)
     facts = await _facts(who, known, request, services)

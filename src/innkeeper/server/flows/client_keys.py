@@ -1,4 +1,4 @@
-"""The public keys of apps: registered with them, or published by them at their `jwks_uri` (RFC 7591 §2)."""
+"""The public keys of apps and trusted issuers: registered, or published at their `jwks_uri` (RFC 7591 §2)."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,33 +15,49 @@ from innkeeper.jose.strict_json import parse_object
 from innkeeper.oauth.errors import TemporarilyUnavailable
 from innkeeper.resource_server.fetched_keys import COOLDOWN, Clock, FetchedKeys
 from innkeeper.server.flows.foreign_documents import ReadDocument
-from innkeeper.server.model.client import Client
-from innkeeper.server.model.identifiers import ClientId
+from innkeeper.server.model.client import Client, ClientKey
+from innkeeper.server.model.identifiers import ClientId, IssuerName
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 
 MAX_CLIENTS: Final = 1_000
 MAX_PUBLISHED_KEYS: Final = 20
 _NO_KEYS: Final = KeySet(())
 
 
+Owner = tuple[str, ClientId | IssuerName]
+"""What it is, and its name: an app called like an issuer has keys of its own."""
+
+
 class ClientKeys:
-    """Parsed once and kept, for a bounded number of apps."""
+    """Parsed once and kept, for a bounded number of owners."""
 
     def __init__(self, read: ReadDocument, clock: Clock) -> None:
         self._read = read
         self._clock = clock
-        self._registered: OrderedDict[ClientId, tuple[tuple[bytes, ...], KeySet]] = OrderedDict()
-        self._published: OrderedDict[tuple[ClientId, str], FetchedKeys] = OrderedDict()
+        self._registered: OrderedDict[Owner, tuple[tuple[bytes, ...], KeySet]] = OrderedDict()
+        self._published: OrderedDict[tuple[Owner, str], FetchedKeys] = OrderedDict()
 
     async def of(self, client: Client, *, alg: str, kid: object, now: datetime) -> KeySet:
-        """The living keys. Those at `jwks_uri` are asked for when the registered ones have no such key.
+        """An app's living keys."""
+        registered = self._living(("app", client.client_id), client.keys, now)
+        return await self._with_published(("app", client.client_id), registered, client.jwks_uri, alg, kid)
+
+    async def of_issuer(self, issuer: TrustedIssuer, *, alg: str, kid: object, now: datetime) -> KeySet:
+        """A trusted issuer's living keys, by the same rules."""
+        registered = self._living(("issuer", issuer.issuer), issuer.keys, now)
+        return await self._with_published(("issuer", issuer.issuer), registered, issuer.jwks_uri, alg, kid)
+
+    async def _with_published(
+        self, owner: Owner, registered: KeySet, jwks_uri: str | None, alg: str, kid: object
+    ) -> KeySet:
+        """Those at `jwks_uri` are asked for when the registered ones have no such key.
 
         Somebody who names a new `kid` in every request makes us ask once per pause (DO-14). An address that does not
-        answer is an app without keys: what the caller is told is the same.
+        answer is an owner without keys: what the caller is told is the same.
         """
-        registered = self._of_record(client, now)
-        if client.jwks_uri is None or _has(registered, alg, kid):
+        if jwks_uri is None or _has(registered, alg, kid):
             return registered
-        published = self._at(client.client_id, client.jwks_uri)
+        published = self._at(owner, jwks_uri)
         try:
             keys = await published.current()
         except TemporarilyUnavailable:
@@ -50,27 +66,27 @@ class ClientKeys:
             keys = await published.newer_than(keys) or keys
         return keys
 
-    def _of_record(self, client: Client, now: datetime) -> KeySet:
-        living = tuple(key.jwk for key in client.keys if key.expires_at is None or now < key.expires_at)
+    def _living(self, owner: Owner, keys: tuple[ClientKey, ...], now: datetime) -> KeySet:
+        living = tuple(key.jwk for key in keys if key.expires_at is None or now < key.expires_at)
         if not living:
             return _NO_KEYS
-        known = self._registered.get(client.client_id)
+        known = self._registered.get(owner)
         if known is None or known[0] != living:
             known = (living, KeySet(msgspec.json.decode(key) for key in living))
-            _remember(self._registered, client.client_id, known)
+            _remember(self._registered, owner, known)
         return known[1]
 
-    def _at(self, client_id: ClientId, jwks_uri: str) -> FetchedKeys:
-        known = self._published.get((client_id, jwks_uri))
+    def _at(self, owner: Owner, jwks_uri: str) -> FetchedKeys:
+        known = self._published.get((owner, jwks_uri))
         if known is None:
             known = FetchedKeys(
-                f"the app {client_id}",
+                f"the {owner[0]} {owner[1]}",
                 partial(self._read, jwks_uri),
                 self._clock,
                 parse=published_keys,
                 first_keys_cooldown=COOLDOWN,
             )
-            _remember(self._published, (client_id, jwks_uri), known)
+            _remember(self._published, (owner, jwks_uri), known)
         return known
 
 

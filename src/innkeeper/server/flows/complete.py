@@ -22,6 +22,7 @@ from innkeeper.server.model.grant import Epochs, Grant, NamedClaims
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
+from innkeeper.server.protocol.grant_rights import access_token_lifetime
 from innkeeper.server.protocol.response_types import IMPLICIT, is_front_channel
 from innkeeper.server.storage.outcomes import Done
 
@@ -139,7 +140,7 @@ def _authorization(finished: Finished, grant_id: GrantId, services: Services) ->
         ),
         nonce=request.nonce,
         claims=finished.claims,
-        access_token_lifetime=min(short, _usual_lifetime(request, services)),
+        access_token_lifetime=min(short, access_token_lifetime(request.api, services.settings)),
     )
 
 
@@ -151,7 +152,7 @@ def _new_code(
     assert prepared.authorization.grant_id is not None
     expires_at = now + timedelta(seconds=lifetimes.authorization_code_s)
     userinfo = timedelta(seconds=lifetimes.userinfo_access_token_s)
-    grant_ends_at = expires_at + max(_usual_lifetime(request, services), userinfo)
+    grant_ends_at = expires_at + max(access_token_lifetime(request.api, services.settings), userinfo)
     # The code's digest is kept as long as its grant, so that a replay is known for what it is.
     text, key = new_handle(services.entropy, "ik_ac_", grant_ends_at)
     code = AuthorizationCode(
@@ -185,10 +186,3 @@ def _grant(finished: Finished, prepared: Prepared, scope: Scope, ends_at: dateti
         created_at=prepared.now,
         expires_at=ends_at,
     )
-
-
-def _usual_lifetime(request: AuthorizationRequest, services: Services) -> timedelta:
-    """Of an access token from the token endpoint."""
-    if request.api is None:
-        return timedelta(seconds=services.settings.lifetimes.userinfo_access_token_s)
-    return request.api.access_token_lifetime

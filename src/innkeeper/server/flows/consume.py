@@ -27,7 +27,7 @@ from innkeeper.server.model.events import (
 )
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt
-from innkeeper.server.protocol.grants import authorization_code, device_code, refresh_token
+from innkeeper.server.protocol.grants import authorization_code, device_code, jwt_bearer, refresh_token
 from innkeeper.server.protocol.grants.base import (
     Consumption,
     Nothing,
@@ -37,6 +37,7 @@ from innkeeper.server.protocol.grants.base import (
     RotateFamily,
 )
 from innkeeper.server.storage.outcomes import (
+    AlreadyClaimed,
     Done,
     Gone,
     Overlapped,
@@ -164,8 +165,12 @@ async def _rotate(
     rotation: RotateFamily, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
 ) -> Committed | None:
     about: dict[str, Any] = {**teller.common, "grant_id": rotation.grant_id}
-    scope = str(prepared.authorization.scope)
-    rotated, overlapped = RefreshRotated(**about, scope=scope), RefreshOverlapped(**about, scope=scope)
+    api = prepared.authorization.api
+    what: dict[str, Any] = {
+        "api": None if api is None else api.identifier,
+        "scope": str(prepared.authorization.scope),
+    }
+    rotated, overlapped = RefreshRotated(**about, **what), RefreshOverlapped(**about, **what)
     reused, ahead = RefreshReused(**about), RefreshAhead(**about)
     outcome = await services.store.refresh_families.rotate(
         rotation.token.key,
@@ -246,18 +251,38 @@ async def _open(
         grant_type=teller.grant_type,
         api=grant.api,
         scope=str(prepared.authorization.scope),
+        asserted_by=None if opening.assertion is None else opening.assertion.issuer,
     )
-    outcome = await services.store.grants.open(
-        grant, access_token=prepared.opaque, family=prepared.family, attempt=attempt, events=[opened]
-    )
+    outcome = await _opened(grant, prepared, opening, opened, attempt, services)
     match outcome:
         case Done():
             return Committed(event=opened)
+        case AlreadyClaimed():
+            raise InvalidGrant(jwt_bearer.REFUSED, detail="assertion replayed")
         case Stale():
             await services.registry.refresh()
             return None
         case _:
             assert_never(outcome)
+
+
+async def _opened(
+    grant: Grant,
+    prepared: Prepared,
+    opening: OpenGrant,
+    event: Event,
+    attempt: Attempt,
+    services: Services,
+) -> Done | Stale | AlreadyClaimed:
+    if opening.assertion is None:
+        return await services.store.grants.open(
+            grant, access_token=prepared.opaque, family=prepared.family, attempt=attempt, events=[event]
+        )
+    # A refresh token would outlive by far what the other issuer has said.
+    assert prepared.family is None
+    return await services.store.grants.open_by_assertion(
+        grant, assertion=opening.assertion, access_token=prepared.opaque, attempt=attempt, events=[event]
+    )
 
 
 def _grant_of(prepared: Prepared, opening: OpenGrant) -> Grant:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from innkeeper.oauth.errors import InvalidRequest, OAuthError, TemporarilyUnavailable, UnauthorizedClient
+from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable, UnauthorizedClient
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -15,7 +15,7 @@ from innkeeper.server.model.client import Client
 from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.events import DeviceBlocked, DeviceStarted, TokenRefused
 from innkeeper.server.protocol import effective_scope, user_code
-from innkeeper.server.protocol.authorize import MAY_REPEAT, api_named
+from innkeeper.server.protocol.authorize import api_named
 from innkeeper.server.protocol.discovery import verification_uri
 from innkeeper.server.protocol.grants import device_code
 from innkeeper.server.storage.outcomes import Blocked, Done
@@ -51,8 +51,6 @@ async def start(request: ClientRequest, services: Services) -> DeviceResponse:
 
 
 async def _start(request: ClientRequest, services: Services) -> DeviceResponse:
-    if repeated := request.form.repeated - MAY_REPEAT:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     _check_allowed(client, services)
     now, attempt = services.clock.now(), new_attempt(services.entropy)

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from innkeeper.oauth.errors import AccessDenied
+from innkeeper.oauth.errors import AccessDenied, InteractionRequired
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows.services import Services
-from innkeeper.server.hooks import Claims, Denied, PreToken
+from innkeeper.server.hooks import Claims, Denied, InteractionNeeded, PreToken
 from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.events import HookFailed
 from innkeeper.server.protocol import custom_claims
@@ -22,7 +22,8 @@ FAILED: Final = "A rule of this server's operator could not decide about this re
 async def pre_token(
     authorization: Authorization, services: Services, *, grant_type: str, address: str, correlation_id: str
 ) -> Authorization:
-    """With what the hook adds and without what it takes away. Raises `AccessDenied`; nothing is consumed by it."""
+    """With what the hook adds and without what it takes away. Raises `AccessDenied`, `InteractionRequired`;
+    nothing is consumed by either."""
     hook = services.hooks.pre_token
     if hook is None:
         return authorization
@@ -30,6 +31,8 @@ async def pre_token(
         async with asyncio.timeout(LIMIT_S):
             answer = await hook(_asked(authorization, grant_type, address))
         return authorization if answer is None else _applied(authorization, answer)
+    except InteractionNeeded as needed:
+        raise InteractionRequired(needed.reason, detail="the pre_token hook wants the person") from needed
     except Denied as denied:
         raise AccessDenied(denied.reason, detail="the pre_token hook refused") from denied
     except Exception as error:  # whatever it is, it is not a reason to let somebody in

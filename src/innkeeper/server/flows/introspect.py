@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.oauth.errors import InvalidClient, InvalidRequest, InvalidTarget
+from innkeeper.oauth.errors import InvalidClient, InvalidTarget
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
@@ -24,8 +24,6 @@ async def introspect(request: ClientRequest, services: Services) -> Mapping[str,
 
     Raises `OAuthError`, `StoreUnavailable`.
     """
-    if request.form.repeated:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(request.form.repeated)[:3])}.")
     client = await authenticate(request, services)
     if client.is_public:
         raise InvalidClient("Only an app that authenticates may look into tokens.", detail="public client")
@@ -55,7 +53,7 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
     found, now = family.found, services.clock.now()
     try:
         authorization = authorization_of(
-            found, client=caller, registry=services.registry.snapshot, settings=services.settings
+            found, client=caller, registry=services.registry.snapshot, settings=services.settings, now=now
         )
     except InvalidTarget:  # the API gives this app nothing any more: no words about why (§2.2)
         return INACTIVE

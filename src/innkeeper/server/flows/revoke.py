@@ -3,7 +3,6 @@
 from typing import Any
 
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.oauth.errors import InvalidRequest
 from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.refresh_tokens import presented
@@ -19,8 +18,6 @@ async def revoke(request: ClientRequest, services: Services) -> None:
     Every kind is told by its own form, so a wrong `token_type_hint` hides nothing (§2.1). Raises `OAuthError`,
     `StoreUnavailable`.
     """
-    if request.form.repeated:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(request.form.repeated)[:3])}.")
     client = await authenticate(request, services)
     token = request.form.require("token")
     if token.startswith(refresh_token.PREFIX):
@@ -31,10 +28,10 @@ async def revoke(request: ClientRequest, services: Services) -> None:
 
 async def _revoke_grant(token: str, client: Client, request: ClientRequest, services: Services) -> None:
     """Any member of the family ends the whole authorization; what the person allowed stays allowed."""
-    found = await presented(token, services)
-    if found is None or found.found.family.client_id != client.client_id:
+    family = await presented(token, services)
+    if family is None or family.found.family.client_id != client.client_id:
         return
-    grant = found.found.grant
+    grant = family.found.grant
     event = GrantRevoked(**_common(client, request, services), user_id=grant.user_id, grant_id=grant.grant_id)
     await services.store.grants.revoke(grant.grant_id, now=event.at, events=[event])
     services.events.emit(event)
@@ -43,18 +40,18 @@ async def _revoke_grant(token: str, client: Client, request: ClientRequest, serv
 async def _deny(token: str, client: Client, request: ClientRequest, services: Services) -> None:
     """Only this access token. A JWT is honoured until its `exp` by a guard that does not ask."""
     try:
-        presented = await access_tokens.presented(token, services, services.clock.now())
+        found = await access_tokens.presented(token, services, services.clock.now())
     except TokenRefused:
         return
-    if presented.client_id != client.client_id:
+    if found.client_id != client.client_id:
         return
-    grant = presented.grant
+    grant = found.grant
     event = AccessTokenDenied(
         **_common(client, request, services),
         user_id=None if grant is None else grant.user_id,
         grant_id="" if grant is None else grant.grant_id,
     )
-    await services.store.access_tokens.deny(presented.denial, expires_at=presented.expires_at, events=[event])
+    await services.store.access_tokens.deny(found.denial, expires_at=found.expires_at, events=[event])
     services.events.emit(event)
 
 

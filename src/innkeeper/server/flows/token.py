@@ -8,7 +8,6 @@ from datetime import datetime
 
 from innkeeper.oauth.errors import (
     AuthorizationPending,
-    InvalidRequest,
     OAuthError,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -16,6 +15,7 @@ from innkeeper.oauth.errors import (
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows import hooks, issue
 from innkeeper.server.flows.access_tokens import tokens_of
+from innkeeper.server.flows.bearer_assertion import person_asserted
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.consume import Teller, commit, rooted
 from innkeeper.server.flows.deciding import MAX_TRIES, kept_changing
@@ -29,7 +29,6 @@ from innkeeper.server.model.events import (
     Event,
     TokenRefused,
 )
-from innkeeper.server.protocol.authorize import MAY_REPEAT
 from innkeeper.server.protocol.grants.base import (
     CodeByHandle,
     Context,
@@ -39,6 +38,7 @@ from innkeeper.server.protocol.grants.base import (
     GrantType,
     Lookup,
     PasswordOf,
+    PersonByAssertion,
     Refusal,
     TokensByText,
 )
@@ -56,8 +56,6 @@ async def exchange(request: ClientRequest, services: Services) -> issue.TokenRes
 
 
 async def _exchange(request: ClientRequest, services: Services) -> issue.TokenResponse:
-    if repeated := request.form.repeated - MAY_REPEAT:
-        raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     client = await authenticate(request, services)
     grant = _known_grant(request.form, services.grants)
     attempt = request.attempt or new_attempt(services.entropy)
@@ -131,6 +129,8 @@ async def _read(lookup: Lookup, client: Client, request: ClientRequest, services
             return await person_with(lookup, client, request, services)
         case TokensByText():
             return await tokens_of(lookup, services)
+        case PersonByAssertion():
+            return await person_asserted(lookup, client, services)
         case _:
             return None
 

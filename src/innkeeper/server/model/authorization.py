@@ -18,7 +18,8 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True):
     """How and when the person proved themselves (OIDC Core §2)."""
 
     sid: SessionId | None
-    auth_time: datetime
+    auth_time: datetime | None
+    """None when another issuer spoke for the person, and did not say."""
     amr: tuple[str, ...]
     acr: str | None
 

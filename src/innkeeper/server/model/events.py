@@ -143,6 +143,7 @@ class RefreshRotated(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "refresh.rotated"
     grant_id: str = ""
+    api: str | None = None
     scope: str = ""
 
 
@@ -151,6 +152,7 @@ class RefreshOverlapped(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "refresh.overlapped"
     grant_id: str = ""
+    api: str | None = None
     scope: str = ""
 
 
@@ -183,6 +185,8 @@ class GrantOpened(Event, frozen=True, kw_only=True):
     grant_type: str = ""
     api: str | None = None
     scope: str = ""
+    asserted_by: str | None = None
+    """Whose word it was, if another issuer's."""
 
 
 class GrantRevoked(Event, frozen=True, kw_only=True):

@@ -36,7 +36,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiIdentifier | None
     scope: tuple[str, ...]
     sid: SessionId | None
-    auth_time: datetime
+    auth_time: datetime | None
+    """None: nobody has said when (RFC 7523)."""
     amr: tuple[str, ...]
     acr: str | None
     epochs: Epochs

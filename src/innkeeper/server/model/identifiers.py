@@ -7,6 +7,8 @@ Subject = NewType("Subject", str)
 """A person's `sub`: random, never reassigned, never the e-mail (OIDC Core §8)."""
 ApiIdentifier = NewType("ApiIdentifier", str)
 DirectoryName = NewType("DirectoryName", str)
+IssuerName = NewType("IssuerName", str)
+"""The `iss` of somebody else's assertions."""
 GrantId = NewType("GrantId", str)
 SessionId = NewType("SessionId", str)
 """The public `sid` of a session, not the secret in the cookie."""

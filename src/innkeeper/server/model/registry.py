@@ -4,9 +4,10 @@ import msgspec
 
 from innkeeper.server.model.api import Api
 from innkeeper.server.model.directory import Directory
-from innkeeper.server.model.identifiers import ApiIdentifier, DirectoryName, KeyId
+from innkeeper.server.model.identifiers import ApiIdentifier, DirectoryName, IssuerName, KeyId
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 
 
 class RegistrySnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,10 +19,11 @@ class RegistrySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     signing_keys: dict[KeyId, SigningKeyRecord]
     directories: dict[DirectoryName, Directory] = {}
     """All but the default one."""
+    trusted_issuers: dict[IssuerName, TrustedIssuer] = {}
 
 
 class RegistryChange(msgspec.Struct, frozen=True, kw_only=True):
-    """Which record moved: kind is `client`, `api`, `role`, `directory` or `signing_key`."""
+    """Which record moved: kind is `client`, `api`, `role`, `directory`, `trusted_issuer` or `signing_key`."""
 
     epoch: int
     kind: str

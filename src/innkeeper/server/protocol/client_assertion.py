@@ -91,7 +91,7 @@ def fault(assertion: Assertion, audience: Audience, now: datetime, *, may_name_e
     jti = payload.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_CHARS:
         return f"Its jti is not 1 to {MAX_JTI_CHARS} characters."
-    return _untimely(payload, now)
+    return untimely(payload, now)
 
 
 def _is_for_us(aud: Any, audience: Audience, *, may_name_endpoint: bool) -> bool:
@@ -103,8 +103,9 @@ def _is_for_us(aud: Any, audience: Audience, *, may_name_endpoint: bool) -> bool
     return isinstance(named, list) and bool(named) and all(name in ours for name in named)
 
 
-def _untimely(payload: dict[str, Any], now: datetime) -> str | None:
-    exp = _instant(payload, "exp")
+def untimely(payload: dict[str, Any], now: datetime) -> str | None:
+    """What is wrong with `exp`, `iat` and `nbf`, in words for a developer; None when they are good (RFC 7523 §3)."""
+    exp = instant(payload, "exp")
     if exp is None:
         return "Its exp is not a whole number of seconds."
     if exp <= now - SKEW:
@@ -114,17 +115,18 @@ def _untimely(payload: dict[str, Any], now: datetime) -> str | None:
     for name in ("iat", "nbf"):
         if name not in payload:
             continue
-        instant = _instant(payload, name)
-        if instant is None:
+        at = instant(payload, name)
+        if at is None:
             return f"Its {name} is not a whole number of seconds."
-        if instant > now + SKEW:
+        if at > now + SKEW:
             return f"Its {name} lies in the future."
-        if name == "iat" and instant < now - MAX_AHEAD - SKEW:
+        if name == "iat" and at < now - MAX_AHEAD - SKEW:
             return "Its iat is too long ago: make a new one for every request."
     return None
 
 
-def _instant(payload: dict[str, Any], name: str) -> datetime | None:
+def instant(payload: dict[str, Any], name: str) -> datetime | None:
+    """A claim that is a whole number of seconds; None for anything else."""
     value = payload.get(name)
     if type(value) is not int or not 0 <= value < _YEAR_10000:
         return None

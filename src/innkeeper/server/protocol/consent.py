@@ -37,6 +37,16 @@ def remembered(consents: Sequence[Consent], api: Api | None, now: datetime) -> S
     return scope
 
 
+def lapsed(consents: Sequence[Consent], api: Api | None, now: datetime) -> Scope:
+    """What was allowed for a time that is over, and not again since."""
+    identifier = None if api is None else api.identifier
+    over = Scope()
+    for consent in consents:
+        if consent.expires_at is not None and now >= consent.expires_at and consent.api in (None, identifier):
+            over = over | Scope(consent.scope)
+    return over - remembered(consents, api, now) if over else over
+
+
 def was_answered(consents: Sequence[Consent], api: Api | None, asked: Scope) -> bool:
     """The very same request was answered before with something left out: it is not asked again (asked once)."""
     identifier = api.identifier if api is not None else None

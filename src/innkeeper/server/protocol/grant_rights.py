@@ -1,6 +1,6 @@
 """What a grant still gives: person, app, consent, API and permissions are looked at again at every exchange."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.registry import RegistrySnapshot
-from innkeeper.server.protocol import effective_scope
+from innkeeper.server.protocol import consent, effective_scope
 from innkeeper.server.protocol.liveness import stands
 from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant, GrantStanding
 
@@ -27,6 +27,7 @@ def authorization_of(
     client: Client,
     registry: RegistrySnapshot,
     settings: Settings,
+    now: datetime,
 ) -> Authorization | None:
     """With all of the grant's scope that is still given; None when what it stands on has ended.
 
@@ -45,17 +46,21 @@ def authorization_of(
     if api is not None and api.is_younger_than(grant.created_at):
         # The API that this was given for was deleted; another has its name now.
         return None
+    wanted = Scope.of(grant.scope)
+    if found.consents and not consent.may_skip(client, api):
+        over = consent.lapsed(found.consents, api, now)
+        if over and wanted <= over:
+            return None
+        wanted = wanted - over
     return Authorization(
         client=client,
         user=user,
         api=api,
-        scope=effective_scope.grantable(
-            Scope.of(grant.scope), api=api, client=client, user=user, roles=registry.roles
-        ),
+        scope=effective_scope.grantable(wanted, api=api, client=client, user=user, roles=registry.roles),
         grant_id=grant.grant_id,
         authentication=Authentication(sid=grant.sid, auth_time=grant.auth_time, amr=grant.amr, acr=grant.acr),
         claims=grant.claims,
-        access_token_lifetime=access_token_lifetime(api, settings),
+        access_token_lifetime=lifetime_within(grant, api, settings, now),
     )
 
 
@@ -74,6 +79,11 @@ def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:
     if api is None:
         return timedelta(seconds=settings.lifetimes.userinfo_access_token_s)
     return api.access_token_lifetime
+
+
+def lifetime_within(grant: Grant, api: Api | None, settings: Settings, now: datetime) -> timedelta:
+    """Never beyond the grant's end, after which its row goes: a token must not die before the time it was told."""
+    return min(access_token_lifetime(api, settings), grant.expires_at - now)
 
 
 def decided_on(found: Completed, client: Client) -> Epochs:

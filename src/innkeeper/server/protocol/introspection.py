@@ -30,7 +30,7 @@ def of_refresh_token(
     found: FamilyAndGrant, *, subject: str, scope: Scope, expires_at: datetime, issuer: str
 ) -> dict[str, Any]:
     """Without `token_type` and `aud`: nobody shall take it for an access token."""
-    return {
+    told: dict[str, Any] = {
         "active": True,
         "iss": issuer,
         "sub": subject,
@@ -38,5 +38,7 @@ def of_refresh_token(
         "scope": str(scope),
         "iat": int(found.family.issued_at.timestamp()),
         "exp": int(expires_at.timestamp()),
-        "auth_time": int(found.grant.auth_time.timestamp()),
     }
+    if found.grant.auth_time is not None:
+        told["auth_time"] = int(found.grant.auth_time.timestamp())
+    return told

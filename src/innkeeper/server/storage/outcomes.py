@@ -6,6 +6,7 @@ import msgspec
 
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
+from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.credential import PasswordCredential
 from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.grant import Grant
@@ -85,6 +86,7 @@ class FamilyAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant
     user: User | None
     consent_epoch: int
+    consents: tuple[Consent, ...] = ()
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,7 @@ class CodeAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant
     user: User | None
     consent_epoch: int
+    consents: tuple[Consent, ...] = ()
 
 
 class DeviceAndGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +124,7 @@ class DeviceAndGrant(msgspec.Struct, frozen=True, kw_only=True):
     grant: Grant
     user: User | None
     consent_epoch: int
+    consents: tuple[Consent, ...] = ()
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):

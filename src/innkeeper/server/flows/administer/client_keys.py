@@ -23,13 +23,18 @@ def taken(document: bytes, *, now: datetime, lasts: timedelta | None = None) -> 
 
 
 def changed(
-    before: tuple[ClientKey, ...], *, added: tuple[ClientKey, ...], removed: tuple[str, ...], now: datetime
+    before: tuple[ClientKey, ...],
+    *,
+    added: tuple[ClientKey, ...],
+    removed: tuple[str, ...],
+    now: datetime,
+    owner: str = "app",
 ) -> tuple[ClientKey, ...]:
     """A new key takes the place of one of its name; those that have ended go with the next change."""
     missing = set(removed) - {key.kid for key in before}
     if missing:
         known = ", ".join(key.kid for key in before) or "none"
-        raise Refused(f"The app has no key {min(missing)!r}. It has: {known}.")
+        raise Refused(f"The {owner} has no key {min(missing)!r}. It has: {known}.")
     gone = {*removed, *(key.kid for key in added)}
     if not gone:
         return before

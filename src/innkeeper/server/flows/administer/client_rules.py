@@ -138,20 +138,20 @@ def _check_keys(client: Client, *, is_dev: bool) -> None:
     if len(client.keys) > MAX_KEYS:
         raise Refused(f"An app has at most {MAX_KEYS} keys: remove the old ones.")
     for key in client.keys:
-        _check_key(key)
+        check_key(key)
     if client.jwks_uri is not None:
-        _check_fetched(client.jwks_uri, is_dev=is_dev)
+        check_fetched(client.jwks_uri, is_dev=is_dev)
 
 
-def _check_key(key: ClientKey) -> None:
+def check_key(key: ClientKey) -> None:
     """Only what verifies: a private key must not lie here (AD-17)."""
     try:
         jwk.from_pem_or_jwk(key.jwk)
     except KeyRefused as refused:
-        raise Refused(f"A key of this app cannot be used: {refused}.") from refused
+        raise Refused(f"A key cannot be used: {refused}.") from refused
 
 
-def _check_fetched(uri: str, *, is_dev: bool) -> None:
+def check_fetched(uri: str, *, is_dev: bool) -> None:
     """What this server itself calls: https, and this machine only where the whole server is for it (SS-01)."""
     try:
         foreign_address.checked(uri, is_dev=is_dev)

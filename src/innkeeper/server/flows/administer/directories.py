@@ -70,6 +70,10 @@ async def delete(services: Services, name: str) -> None:
     events = changed(services, "directory", name, "deleted")
     outcome = await services.store.directories.delete(DirectoryName(name), events=events)
     if isinstance(outcome, Conflict):
+        if outcome.what == "issuers":
+            raise Refused(
+                f"A trusted issuer speaks of the people of {name}: `innkeeper issuer list` shows it."
+            )
         raise Refused(f"There are people in {name}. `innkeeper user delete` removes them, one by one.")
     if isinstance(outcome, Missing):
         raise Refused("The directory was deleted in this moment.")

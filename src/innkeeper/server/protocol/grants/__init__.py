@@ -5,6 +5,7 @@ from innkeeper.server.protocol.grants.authorization_code import AuthorizationCod
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.protocol.grants.client_credentials import ClientCredentials
 from innkeeper.server.protocol.grants.device_code import DeviceCodeGrant
+from innkeeper.server.protocol.grants.jwt_bearer import JwtBearer
 from innkeeper.server.protocol.grants.password import PasswordGrant, PasswordRealmGrant
 from innkeeper.server.protocol.grants.refresh_token import RefreshTokenGrant
 from innkeeper.server.protocol.grants.token_exchange import TokenExchange
@@ -15,6 +16,7 @@ GRANTS: tuple[GrantType, ...] = (
     ClientCredentials(),
     DeviceCodeGrant(),
     TokenExchange(),
+    JwtBearer(),
 )
 
 PASSWORD_GRANTS: tuple[GrantType, ...] = (

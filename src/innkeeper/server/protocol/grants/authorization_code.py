@@ -51,6 +51,7 @@ class AuthorizationCodeGrant:
             client=context.client,
             registry=context.registry,
             settings=context.settings,
+            now=context.now,
         )
         if authorization is None:
             ended = "the person, the app, the consent or the API has ended"

@@ -23,6 +23,7 @@ from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import ClientId, GrantId, HandleKey
 from innkeeper.server.model.registry import RegistrySnapshot
 from innkeeper.server.model.secret import Secret
+from innkeeper.server.model.trusted_issuer import AssertionUse
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
 from innkeeper.server.storage.outcomes import CodeAndGrant, DeviceAndGrant, FamilyAndGrant
@@ -68,7 +69,18 @@ class TokensByText(msgspec.Struct, frozen=True, kw_only=True):
         return "TokensByText()"
 
 
-Lookup = Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf | TokensByText
+class PersonByAssertion(msgspec.Struct, frozen=True, kw_only=True):
+    """Find the person about whom another issuer's JWT speaks, if it is to be believed."""
+
+    assertion: str
+
+    def __repr__(self) -> str:
+        return "PersonByAssertion()"
+
+
+Lookup = (
+    Nothing | CodeByHandle | FamilyByHandle | DeviceByHandle | PasswordOf | TokensByText | PersonByAssertion
+)
 
 
 class RedeemCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,10 +119,11 @@ class PollDevice(msgspec.Struct, frozen=True):
 class OpenGrant(msgspec.Struct, frozen=True, kw_only=True):
     """The one transition of an authorization that is complete at once: the grant and every token that leaves with it.
 
-    The flow draws the grant's id; `epochs` are what the decision stands on.
+    The flow draws the grant's id; `epochs` are what the decision stands on. An `assertion` is used up by it.
     """
 
     epochs: Epochs
+    assertion: AssertionUse | None = None
 
 
 class BurnCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +172,21 @@ class ExchangeTokens(msgspec.Struct, frozen=True, kw_only=True):
     actor: LiveToken | None
 
 
+class AssertedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """A person about whom a trusted issuer spoke, and what they have allowed this client before."""
+
+    user: User
+    consents: tuple[Consent, ...]
+    use: AssertionUse
+    auth_time: datetime | None
+
+
+class Unbelieved(msgspec.Struct, frozen=True, kw_only=True):
+    """An assertion that proves nothing. `reason` is for the log."""
+
+    reason: str
+
+
 Evidence = (
     CodeAndGrant
     | PresentedFamily
@@ -167,6 +195,8 @@ Evidence = (
     | ProvedPerson
     | Unproved
     | ExchangeTokens
+    | AssertedPerson
+    | Unbelieved
     | None
 )
 """What the lookup found."""
@@ -189,7 +219,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantType(Protocol):
-    """One `grant_type`. Registered by a line in `GRANTS` or an argument of `create_app`."""
+    """One `grant_type`. Registered by a line in `GRANTS` or an argument of `open_services`."""
 
     @property
     def name(self) -> str:

@@ -52,7 +52,11 @@ class DeviceCodeGrant:
             waiting = AuthorizationPending("The person has not answered yet. Poll again after the interval.")
             return Refusal(error=waiting, consumption=PollDevice(device.key))
         authorization = authorization_of(
-            found, client=context.client, registry=context.registry, settings=context.settings
+            found,
+            client=context.client,
+            registry=context.registry,
+            settings=context.settings,
+            now=context.now,
         )
         if authorization is None:
             ended = "the person, the app, the consent or the API has ended"

@@ -96,9 +96,13 @@ def _rfc9068(authorization: Authorization, facts: Facts) -> AccessTokenClaims:
     return AccessTokenClaims(
         **_common(authorization, facts),
         client_id=authorization.client.client_id,
-        auth_time=None if authentication is None else int(authentication.auth_time.timestamp()),
+        auth_time=_seconds(None if authentication is None else authentication.auth_time),
         acr=None if authentication is None else authentication.acr,
     )
+
+
+def _seconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp())
 
 
 def _common(authorization: Authorization, facts: Facts) -> dict[str, Any]:
@@ -134,10 +138,10 @@ def said_by(
         "jti": jti_of(token.grant_id, token.client_epoch, name),
         "scope": " ".join(token.scope),
     }
-    if grant is not None:
+    if grant is not None and grant.auth_time is not None:
         said["auth_time"] = int(grant.auth_time.timestamp())
-        if grant.acr is not None:
-            said["acr"] = grant.acr
+    if grant is not None and grant.acr is not None:
+        said["acr"] = grant.acr
     return said
 
 

@@ -32,9 +32,10 @@ def claims(
         "aud": client.client_id,
         "iat": issued_at,
         "exp": issued_at + int(lifetime.total_seconds()),
-        "auth_time": int(authentication.auth_time.timestamp()),
         "amr": authentication.amr,
     }
+    if authentication.auth_time is not None:
+        claim_set["auth_time"] = int(authentication.auth_time.timestamp())
     if authentication.sid is not None:
         claim_set["sid"] = authentication.sid
     if authentication.acr is not None:

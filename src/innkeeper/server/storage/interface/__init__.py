@@ -16,6 +16,7 @@ from innkeeper.server.storage.interface.catalogue import (
     Registry,
     Roles,
     SigningKeys,
+    TrustedIssuers,
 )
 from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
@@ -39,5 +40,6 @@ __all__ = [
     "SigningKeys",
     "Store",
     "Throttles",
+    "TrustedIssuers",
     "Users",
 ]

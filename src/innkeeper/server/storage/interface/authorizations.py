@@ -10,7 +10,9 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, ClientId, GrantId, HandleKey, Subject
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.trusted_issuer import AssertionUse
 from innkeeper.server.storage.outcomes import (
+    AlreadyClaimed,
     AlreadyRedeemed,
     Burnt,
     ClientStanding,
@@ -98,6 +100,21 @@ class Grants(Protocol):
 
         Inserts all or nothing, if `grant.epochs` are today's, client and person are enabled, and the session that
         the grant names is there.
+        """
+        ...
+
+    async def open_by_assertion(
+        self,
+        grant: Grant,
+        *,
+        assertion: AssertionUse,
+        access_token: OpaqueAccessToken | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale | AlreadyClaimed:
+        """Like `open`, if nobody has used the assertion before, which is used up by it (RFC 7523 §3).
+
+        Stale also when its issuer has moved. Nothing is used up but by Done.
         """
         ...
 

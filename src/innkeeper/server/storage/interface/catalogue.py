@@ -1,4 +1,4 @@
-"""What is configured: clients, APIs, roles, directories, signing keys, and how others learn that they moved."""
+"""What is configured: clients, APIs, roles, directories, issuers, keys, and how others learn that they moved."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,10 +11,12 @@ from innkeeper.server.model.identifiers import (
     ApiIdentifier,
     ClientId,
     DirectoryName,
+    IssuerName,
 )
 from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 from innkeeper.server.storage.outcomes import (
     Conflict,
     Done,
@@ -73,8 +75,23 @@ class Directories(Protocol):
         ...
 
     async def delete(self, name: DirectoryName, *, events: Sequence[Event]) -> Done | Conflict | Missing:
-        """Conflict (`people`) while somebody is in it."""
+        """Conflict (`people`, `issuers`) while somebody is in it, or a trusted issuer speaks of its people."""
         ...
+
+
+class TrustedIssuers(Protocol):
+    """Issuers whose assertions are believed, by their `iss`."""
+
+    async def get(self, issuer: IssuerName) -> TrustedIssuer | None: ...
+    async def create(self, issuer: TrustedIssuer, *, events: Sequence[Event]) -> Done | Conflict:
+        """Conflict says what: `issuer` is taken, or its `directory` is not there."""
+        ...
+
+    async def replace(self, issuer: TrustedIssuer, *, events: Sequence[Event]) -> Done | Conflict | Missing:
+        """Like `Clients.replace`; Conflict (`directory`) when that is not there."""
+        ...
+
+    async def delete(self, issuer: IssuerName, *, events: Sequence[Event]) -> Done | Missing: ...
 
 
 class SigningKeys(Protocol):

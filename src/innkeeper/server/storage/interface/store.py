@@ -13,6 +13,7 @@ from innkeeper.server.storage.interface.catalogue import (
     Registry,
     Roles,
     SigningKeys,
+    TrustedIssuers,
 )
 from innkeeper.server.storage.interface.devices import DeviceCodes
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
@@ -25,6 +26,7 @@ class Store(Protocol):
     apis: Apis
     roles: Roles
     directories: Directories
+    trusted_issuers: TrustedIssuers
     signing_keys: SigningKeys
     registry: Registry
     users: Users

@@ -12,10 +12,12 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.trusted_issuer import AssertionUse
 from innkeeper.server.storage.memory.access_tokens import grant_standing
 from innkeeper.server.storage.memory.refresh_families import add_family
-from innkeeper.server.storage.memory.tables import CodeRow, Tables
+from innkeeper.server.storage.memory.tables import AssertionIdRow, CodeRow, Tables
 from innkeeper.server.storage.outcomes import (
+    AlreadyClaimed,
     AlreadyRedeemed,
     Burnt,
     CodeAndGrant,
@@ -101,6 +103,7 @@ class MemoryCodes:
             grant=grant,
             user=self._tables.users.get(grant.user_id),
             consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            consents=self._tables.consents_of(grant.user_id, grant.client_id),
         )
 
     def _redeem(
@@ -175,6 +178,19 @@ class MemoryGrants:
     ) -> Done | Stale:
         return self._tables.transition(partial(self._open, grant, access_token, family, attempt, events))
 
+    async def open_by_assertion(
+        self,
+        grant: Grant,
+        *,
+        assertion: AssertionUse,
+        access_token: OpaqueAccessToken | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale | AlreadyClaimed:
+        return self._tables.transition(
+            partial(self._open_by_assertion, grant, assertion, access_token, attempt, events)
+        )
+
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
         return self._tables.read(partial(grant_standing, self._tables, grant_id, token))
 
@@ -202,6 +218,30 @@ class MemoryGrants:
         add_family(tables, family)
         tables.record(events)
         return Done()
+
+    def _open_by_assertion(
+        self,
+        grant: Grant,
+        assertion: AssertionUse,
+        access_token: OpaqueAccessToken | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+        is_retry: bool,
+    ) -> Done | Stale | AlreadyClaimed:
+        tables = self._tables
+        if tables.opened_by.get(grant.grant_id) == attempt:
+            return Done()
+        if assertion.digest in tables.assertion_ids:
+            return AlreadyClaimed()
+        issuer = tables.trusted_issuers.get(assertion.issuer)
+        if issuer is None or issuer.revision != assertion.issuer_revision:
+            return Stale()
+        opened = self._open(grant, access_token, None, attempt, events, is_retry)
+        if isinstance(opened, Done):
+            tables.assertion_ids[assertion.digest] = AssertionIdRow(
+                expires_at=assertion.expires_at, claimed_by=attempt
+            )
+        return opened
 
     def _revoke(
         self, grant_id: GrantId, now: datetime, events: Sequence[Event], is_retry: bool

@@ -149,6 +149,7 @@ class MemoryDeviceCodes:
             grant=grant,
             user=self._tables.users.get(grant.user_id),
             consent_epoch=self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            consents=self._tables.consents_of(grant.user_id, grant.client_id),
         )
 
     def _claim(self, key: HandleKey, browser: bytes, now: datetime, is_retry: bool) -> Done | Gone:

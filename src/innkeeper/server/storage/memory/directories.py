@@ -55,6 +55,8 @@ class MemoryDirectories:
             return Done() if is_retry else Missing()
         if any(user.directory == name for user in self._tables.users.values()):
             return Conflict(what="people")
+        if any(issuer.directory == name for issuer in self._tables.trusted_issuers.values()):
+            return Conflict(what="issuers")
         del self._tables.directories[name]
         return self._changed(name, events)
 

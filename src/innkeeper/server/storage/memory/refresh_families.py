@@ -107,6 +107,7 @@ class MemoryRefreshFamilies:
             grant=grant,
             user=tables.users.get(grant.user_id),
             consent_epoch=tables.consent_epoch(grant.user_id, grant.client_id, grant.api),
+            consents=tables.consents_of(grant.user_id, grant.client_id),
         )
 
     def _judge(

@@ -162,6 +162,7 @@ class MemoryRegistry:
             roles=dict(tables.roles),
             signing_keys=dict(tables.signing_keys),
             directories=dict(tables.directories),
+            trusted_issuers=dict(tables.trusted_issuers),
         )
 
 

@@ -26,6 +26,7 @@ from innkeeper.server.storage.memory.registry import (
 from innkeeper.server.storage.memory.sessions import MemorySessions
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.memory.throttles import MemoryThrottles
+from innkeeper.server.storage.memory.trusted_issuers import MemoryTrustedIssuers
 
 
 class MemoryStore:
@@ -37,6 +38,7 @@ class MemoryStore:
         self.apis: interface.Apis = MemoryApis(tables)
         self.roles: interface.Roles = MemoryRoles(tables)
         self.directories: interface.Directories = MemoryDirectories(tables)
+        self.trusted_issuers: interface.TrustedIssuers = MemoryTrustedIssuers(tables)
         self.signing_keys: interface.SigningKeys = MemorySigningKeys(tables)
         self.registry: interface.Registry = MemoryRegistry(tables)
         self.users: interface.Users = MemoryUsers(tables)

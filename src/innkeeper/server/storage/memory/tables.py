@@ -24,6 +24,7 @@ from innkeeper.server.model.identifiers import (
     DirectoryName,
     GrantId,
     HandleKey,
+    IssuerName,
     KeyId,
     SessionId,
     Subject,
@@ -35,6 +36,7 @@ from innkeeper.server.model.registry import RegistryChange
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
@@ -110,6 +112,7 @@ class Tables:
         self.apis: dict[ApiIdentifier, Api] = {}
         self.roles: dict[str, Role] = {}
         self.directories: dict[DirectoryName, Directory] = {}
+        self.trusted_issuers: dict[IssuerName, TrustedIssuer] = {}
         self.signing_keys: dict[KeyId, SigningKeyRecord] = {}
         self.registry_changes: list[RegistryChange] = []
         self.users: dict[Subject, User] = {}
@@ -170,6 +173,11 @@ class Tables:
         """A missing consent counts as epoch 0, so a skipped one compares equal until it is revoked."""
         consent = self.consents.get((user_id, client_id, api))
         return consent.epoch if consent else 0
+
+    def consents_of(self, user_id: Subject, client_id: ClientId) -> tuple[Consent, ...]:
+        """What this person has allowed this client, ordered by API."""
+        found = [c for key, c in self.consents.items() if key[:2] == (user_id, client_id)]
+        return tuple(sorted(found, key=lambda consent: consent.api or ""))
 
     def session_ends_at(self, sid: SessionId | None) -> datetime | None:
         """When the last of its handles runs out; None when it has ended or there is none."""

@@ -26,12 +26,18 @@ class SqliteAssertionIds:
     async def claim(
         self, digest: bytes, *, expires_at: datetime, attempt: Attempt
     ) -> Claimed | AlreadyClaimed:
-        return await self._writer.submit(partial(_claim, digest, expires_at, attempt))
+        return await self._writer.submit(partial(claim, digest, expires_at, attempt))
 
 
-def _claim(
+def is_claimed(digest: bytes, transaction: Transaction) -> bool:
+    """By whomever."""
+    return transaction.row(CLAIMED_BY, (digest,)) is not None
+
+
+def claim(
     digest: bytes, expires_at: datetime, attempt: Attempt, transaction: Transaction
 ) -> Claimed | AlreadyClaimed:
+    """As a part of a transition."""
     if transaction.change(CLAIM, (digest, to_us(expires_at), attempt)):
         return Claimed()
     return Claimed() if transaction.row(CLAIMED_BY, (digest,)) == (attempt,) else AlreadyClaimed()

@@ -23,6 +23,7 @@ from innkeeper.server.storage.outcomes import (
     Replayed,
     Stale,
 )
+from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
     insert_access_token,
@@ -35,13 +36,13 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 READ: Final = """
-SELECT a.record, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
+SELECT a.record, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
 FROM authorization_codes a
 JOIN grants g ON g.grant_id = a.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE a.code_key = ?1
-"""
+""".replace("{consents}", OF_GRANT)
 ISSUE_CODE: Final = (
     "INSERT INTO authorization_codes (code_key, grant_id, expires_at, issued_by, record)"
     " VALUES (?1, ?2, ?3, ?4, ?5)"
@@ -108,7 +109,7 @@ class SqliteCodes:
         row = self._reader.row(READ, (key,))
         if row is None:
             return None
-        code, grant_record, revoked_us, user, consent_epoch = row
+        code, grant_record, revoked_us, user, consent_epoch, consents = row
         grant = GRANT.decode(grant_record)
         if revoked_us is not None:
             grant = replace(grant, revoked_at=from_us(revoked_us))
@@ -117,6 +118,7 @@ class SqliteCodes:
             grant=grant,
             user=USER.decode(user) if user is not None else None,
             consent_epoch=consent_epoch,
+            consents=consents_in(consents),
         )
 
     async def redeem(

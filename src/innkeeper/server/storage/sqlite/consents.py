@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
@@ -22,7 +23,13 @@ from innkeeper.server.storage.sqlite.writer import Writer
 Addition = tuple[ApiIdentifier | None, Scope]
 Additions = Sequence[Addition]
 
+_ALL: Final = msgspec.json.Decoder(tuple[Consent, ...])
 OF: Final = "SELECT record FROM consents WHERE user_id = ?1 AND client_id = ?2 ORDER BY api"
+# A column beside a grant `g`: all that its person has allowed its client, as one JSON text, so that one read has it.
+OF_GRANT: Final = """
+(SELECT '[' || group_concat(CAST(o.record AS TEXT)) || ']' FROM consents o
+ WHERE o.user_id = g.user_id AND o.client_id = g.client_id)
+"""
 ONE: Final = "SELECT record FROM consents WHERE user_id = ?1 AND client_id = ?2 AND api = ?3"
 IS_CURRENT: Final = (
     "SELECT 1 FROM clients c JOIN users u ON u.user_id = ?1 AND u.epoch = ?5 AND u.is_enabled = 1"
@@ -35,6 +42,11 @@ PUT: Final = (
 LIVING_GRANTS: Final = (
     "SELECT record FROM grants WHERE user_id = ?1 AND client_id = ?2 AND revoked_at IS NULL"
 )
+
+
+def consents_in(column: str | None) -> tuple[Consent, ...]:
+    """From the column `OF_GRANT`; nothing when there is no row."""
+    return () if column is None else _ALL.decode(column)
 
 
 class SqliteConsents:

@@ -28,6 +28,7 @@ from innkeeper.server.storage.outcomes import (
     Waiting,
 )
 from innkeeper.server.storage.sqlite import throttles
+from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import add_family, insert_access_token, insert_grant
 from innkeeper.server.storage.sqlite.reader import Reader, Row
 from innkeeper.server.storage.sqlite.rows import DEVICE, GRANT, USER, from_us, to_us
@@ -38,13 +39,13 @@ _TOLERANCE_US: Final = TOLERANCE // timedelta(microseconds=1)
 Polled = Waiting | TooSoon | Expired | Answered | Gone
 _COLUMNS: Final = "d.record, d.state, d.interval_s, d.next_poll_at, d.claimed_by, d.grant_id, d.user_id"
 READ: Final = """
-SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
+SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
 FROM device_codes d
 LEFT JOIN grants g ON g.grant_id = d.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE d.device_key = ?1
-""".replace("{columns}", _COLUMNS)
+""".replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
 START: Final = """
 INSERT INTO device_codes (device_key, user_code_mac, expires_at, state, interval_s, next_poll_at, started_by, record)
 VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7)
@@ -129,7 +130,13 @@ class SqliteDeviceCodes:
         if row[8] is not None:
             grant = replace(grant, revoked_at=from_us(row[8]))
         user = USER.decode(row[9]) if row[9] is not None else None
-        return DeviceAndGrant(device=_device(row), grant=grant, user=user, consent_epoch=row[10])
+        return DeviceAndGrant(
+            device=_device(row),
+            grant=grant,
+            user=user,
+            consent_epoch=row[10],
+            consents=consents_in(row[11]),
+        )
 
     async def claim(self, key: HandleKey, *, browser: bytes, now: datetime) -> Done | Gone:
         return await self._writer.submit(partial(_claim, key, browser, now))

@@ -22,7 +22,9 @@ INSERT: Final = (
 REPLACE: Final = "UPDATE directories SET revision = ?2, record = ?3 WHERE name = ?1 AND revision = ?4"
 DELETE: Final = (
     "DELETE FROM directories WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM users WHERE directory = ?1)"
+    " AND NOT EXISTS (SELECT 1 FROM trusted_issuers WHERE directory = ?1)"
 )
+HAS_PEOPLE: Final = "SELECT 1 FROM users WHERE directory = ?1 LIMIT 1"
 LIST_DIRECTORIES: Final = "SELECT record FROM directories ORDER BY name"
 
 
@@ -87,7 +89,8 @@ def _delete(
     if transaction.change(DELETE, (name,)):
         return _changed(name, events, transaction)
     if transaction.row(GET, (name,)) is not None:
-        return Conflict(what="people")
+        has_people = transaction.row(HAS_PEOPLE, (name,)) is not None
+        return Conflict(what="people" if has_people else "issuers")
     return Done() if transaction.is_retry else Missing()
 
 

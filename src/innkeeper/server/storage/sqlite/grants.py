@@ -12,7 +12,9 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.outcomes import Done, GrantStanding, Missing, Stale
+from innkeeper.server.model.trusted_issuer import AssertionUse
+from innkeeper.server.storage.outcomes import AlreadyClaimed, Done, GrantStanding, Missing, Stale
+from innkeeper.server.storage.sqlite.assertion_ids import claim, is_claimed
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
     insert_access_token,
@@ -22,6 +24,7 @@ from innkeeper.server.storage.sqlite.issuance import (
 from innkeeper.server.storage.sqlite.reader import Reader, Row
 from innkeeper.server.storage.sqlite.rows import GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.trusted_issuers import is_unmoved
 from innkeeper.server.storage.sqlite.writer import Writer
 
 STANDING: Final = """
@@ -56,6 +59,19 @@ class SqliteGrants:
     ) -> Done | Stale:
         return await self._writer.submit(partial(_open, grant, access_token, family, attempt, events))
 
+    async def open_by_assertion(
+        self,
+        grant: Grant,
+        *,
+        assertion: AssertionUse,
+        access_token: OpaqueAccessToken | None,
+        attempt: Attempt,
+        events: Sequence[Event],
+    ) -> Done | Stale | AlreadyClaimed:
+        return await self._writer.submit(
+            partial(_open_by_assertion, grant, assertion, access_token, attempt, events)
+        )
+
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
         row = self._reader.row(STANDING, (grant_id, token))
         return standing_of(row) if row else None
@@ -78,6 +94,26 @@ def _open(
     add_family(family, transaction)
     transaction.record(events)
     return Done()
+
+
+def _open_by_assertion(
+    grant: Grant,
+    assertion: AssertionUse,
+    access_token: OpaqueAccessToken | None,
+    attempt: Attempt,
+    events: Sequence[Event],
+    transaction: Transaction,
+) -> Done | Stale | AlreadyClaimed:
+    if transaction.row(OPENED_BY, (grant.grant_id,)) == (attempt,):
+        return Done()
+    if is_claimed(assertion.digest, transaction):
+        return AlreadyClaimed()
+    if not is_unmoved(assertion.issuer, assertion.issuer_revision, transaction):
+        return Stale()
+    opened = _open(grant, access_token, None, attempt, events, transaction)
+    if isinstance(opened, Done):
+        claim(assertion.digest, assertion.expires_at, attempt, transaction)
+    return opened
 
 
 def _revoke(

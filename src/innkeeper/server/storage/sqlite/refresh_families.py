@@ -22,6 +22,7 @@ from innkeeper.server.storage.outcomes import (
     Rotated,
     Stale,
 )
+from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import insert_access_token, revoke_grant
 from innkeeper.server.storage.sqlite.reader import Reader, Row
 from innkeeper.server.storage.sqlite.rows import FAMILY, GRANT, USER, from_us, to_us
@@ -34,13 +35,13 @@ _COLUMNS: Final = (
     "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps, f.is_rotating"
 )
 READ: Final = """
-SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0)
+SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
 FROM refresh_families f
 JOIN grants g ON g.grant_id = f.grant_id
 LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE f.family_key = ?1
-""".replace("{columns}", _COLUMNS)
+""".replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
 # What a presentation stands on: the grant and everything that can end it.
 _STANDS: Final = """
 EXISTS (
@@ -117,7 +118,13 @@ class SqliteRefreshFamilies:
         if row[8] is not None:
             grant = replace(grant, revoked_at=from_us(row[8]))
         user = USER.decode(row[9]) if row[9] is not None else None
-        return FamilyAndGrant(family=_family(row), grant=grant, user=user, consent_epoch=row[10])
+        return FamilyAndGrant(
+            family=_family(row),
+            grant=grant,
+            user=user,
+            consent_epoch=row[10],
+            consents=consents_in(row[11]),
+        )
 
     async def rotate(
         self,

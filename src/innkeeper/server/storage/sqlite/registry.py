@@ -16,8 +16,9 @@ from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
 from innkeeper.server.storage.sqlite.directories import LIST_DIRECTORIES
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import API, DIRECTORY, ROLE, SIGNING_KEY
+from innkeeper.server.storage.sqlite.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.trusted_issuers import LIST_ISSUERS
 from innkeeper.server.storage.sqlite.writer import Writer
 
 GET_API: Final = "SELECT record FROM apis WHERE identifier = ?1"
@@ -110,11 +111,13 @@ class SqliteRegistry:
         self._reader = reader
 
     async def snapshot(self) -> RegistrySnapshot:
-        queries = [(sql, ()) for sql in (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_KEYS)]
-        [[(epoch,)], api_rows, role_rows, directory_rows, key_rows] = await self._reader.snapshot(*queries)
+        lists = (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
+        found = await self._reader.snapshot(*((sql, ()) for sql in lists))
+        [[(epoch,)], api_rows, role_rows, directory_rows, issuer_rows, key_rows] = found
         apis = (API.decode(record) for (record,) in api_rows)
         roles = (ROLE.decode(record) for (record,) in role_rows)
         directories = (DIRECTORY.decode(record) for (record,) in directory_rows)
+        issuers = (TRUSTED_ISSUER.decode(record) for (record,) in issuer_rows)
         keys = (SIGNING_KEY.decode(record) for (record,) in key_rows)
         return RegistrySnapshot(
             epoch=epoch,
@@ -122,6 +125,7 @@ class SqliteRegistry:
             roles={role.name: role for role in roles},
             signing_keys={key.kid: key for key in keys},
             directories={directory.name: directory for directory in directories},
+            trusted_issuers={issuer.issuer: issuer for issuer in issuers},
         )
 
     async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:

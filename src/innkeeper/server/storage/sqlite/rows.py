@@ -20,6 +20,7 @@ from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
+from innkeeper.server.model.trusted_issuer import TrustedIssuer
 from innkeeper.server.model.user import User
 
 R = TypeVar("R")
@@ -45,6 +46,7 @@ CLIENT: Final = Codec(Client)
 API: Final = Codec(Api)
 ROLE: Final = Codec(Role)
 DIRECTORY: Final = Codec(Directory)
+TRUSTED_ISSUER: Final = Codec(TrustedIssuer)
 SIGNING_KEY: Final = Codec(SigningKeyRecord)
 USER: Final = Codec(User)
 PASSWORD: Final = Codec(PasswordCredential)

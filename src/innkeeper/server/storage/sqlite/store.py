@@ -42,6 +42,7 @@ from innkeeper.server.storage.sqlite.serving_lock import ServingLock, refuse_net
 from innkeeper.server.storage.sqlite.sessions import SqliteSessions
 from innkeeper.server.storage.sqlite.throttles import SqliteThrottles
 from innkeeper.server.storage.sqlite.transaction import Transaction
+from innkeeper.server.storage.sqlite.trusted_issuers import SqliteTrustedIssuers
 from innkeeper.server.storage.sqlite.writer import QUEUE_LIMIT, Writer
 from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
 
@@ -93,6 +94,7 @@ class SqliteStore:
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)
         self.directories: interface.Directories = SqliteDirectories(reader, writer)
+        self.trusted_issuers: interface.TrustedIssuers = SqliteTrustedIssuers(reader, writer)
         self.signing_keys: interface.SigningKeys = SqliteSigningKeys(reader, writer)
         self.registry: interface.Registry = SqliteRegistry(reader)
         self.users: interface.Users = SqliteUsers(reader, writer)
