@@ -139,7 +139,7 @@ def test_every_test_that_is_named_as_evidence_exists() -> None:
     for page in pages():
         for code in codes_of(page):
             if re.match(r"(src|tests|bench|examples)/", code):
-                assert list(ROOT.glob(code)), f"{named(page)}: {code}"
+                assert list(ROOT.glob(code.partition("::")[0])), f"{named(page)}: {code}"
 
 
 def test_every_place_that_the_house_names_exists() -> None:

@@ -25,6 +25,7 @@ OAuthError
 ├── InsufficientScope           insufficient_scope          403   at an API
 ├── ServerError                 server_error                500
 └── TemporarilyUnavailable      temporarily_unavailable     503
+    └── TooManyFailures         temporarily_unavailable     429   RFC 6585 §4
 
 UntrustedRequest                no code of any RFC: may only become a page
 """
@@ -162,6 +163,16 @@ class ServerError(OAuthError):
 class TemporarilyUnavailable(OAuthError):
     code = "temporarily_unavailable"
     status = 503
+
+
+class TooManyFailures(TemporarilyUnavailable):
+    """Whoever it is, from this address nobody is listened to for a while. `retry_after_s` says how long."""
+
+    status = 429
+
+    def __init__(self, description: str, *, retry_after_s: int) -> None:
+        super().__init__(description, detail="too many failures from this address")
+        self.retry_after_s = retry_after_s
 
 
 class UntrustedRequest(Exception):

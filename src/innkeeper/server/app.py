@@ -12,6 +12,7 @@ from typing import Literal
 
 from innkeeper.server.config import Settings
 from innkeeper.server.flows.client_keys import ClientKeys
+from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.foreign_documents import ForeignDocuments, ReadDocument
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
@@ -101,6 +102,7 @@ async def open_services(
         store=store,
         registry=registry,
         keys=keys,
+        failed_clients=FailedClients(),
         client_keys=ClientKeys(read_document or ForeignDocuments(is_dev=settings.dev).read, clock.now),
         seals=seals,
         at_rest=at_rest,

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from innkeeper.jose.errors import SealBroken
 from innkeeper.jose.jwks import KeySet
-from innkeeper.oauth.errors import InvalidClient, InvalidRequest
+from innkeeper.oauth.errors import InvalidClient, InvalidRequest, TooManyFailures
 from innkeeper.oauth.parameters import Parameters
 from innkeeper.server.flows.fresh import new_attempt
 from innkeeper.server.flows.services import Services
@@ -19,6 +20,8 @@ from innkeeper.server.protocol.client_assertion import Assertion, Audience
 from innkeeper.server.protocol.client_auth.base import Facts, Presented
 from innkeeper.server.protocol.discovery import token_endpoint
 from innkeeper.server.storage.outcomes import AlreadyClaimed
+
+TOO_MANY: Final = "Too many failed client authentications from this address. Try again in {seconds} seconds."
 
 
 class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +43,22 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
 async def authenticate(request: ClientRequest, services: Services) -> Client:
     """The proven client. Raises `OAuthError`, `StoreUnavailable`.
 
-    An assertion is claimed last, when nothing else speaks against it: one that is refused is still unused.
+    After many failures from one address nothing is verified for it any more, for a while (RFC 6749 §2.3.1).
     """
+    now = services.clock.now()
+    wait = services.failed_clients.wait(request.address, now)
+    if wait is not None:
+        seconds = max(1, -int(-wait.total_seconds() // 1))
+        raise TooManyFailures(TOO_MANY.format(seconds=seconds), retry_after_s=seconds)
+    try:
+        return await _proved(request, services)
+    except InvalidClient:
+        services.failed_clients.count(request.address, now)
+        raise
+
+
+async def _proved(request: ClientRequest, services: Services) -> Client:
+    """An assertion is claimed last, when nothing else speaks against it: one that is refused is still unused."""
     if repeated := request.form.repeated - MAY_REPEAT:  # RFC 6749 §3.2: which of them would be meant?
         raise InvalidRequest(f"Sent more than once: {', '.join(sorted(repeated)[:3])}.")
     who = client_auth.identify(request.authorization, request.form)

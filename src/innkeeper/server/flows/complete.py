@@ -18,11 +18,11 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.model.authorization import Authentication, Authorization
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import CodeIssued, GrantOpened
-from innkeeper.server.model.grant import Epochs, Grant, NamedClaims
+from innkeeper.server.model.grant import Epochs, NamedClaims
 from innkeeper.server.model.identifiers import GrantId
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
-from innkeeper.server.protocol.grant_rights import access_token_lifetime
+from innkeeper.server.protocol.grant_rights import access_token_lifetime, grant_of
 from innkeeper.server.protocol.response_types import IMPLICIT, is_front_channel
 from innkeeper.server.storage.outcomes import Done
 
@@ -80,7 +80,13 @@ async def _issue_code(
     )
     outcome = await services.store.codes.issue(
         code,
-        _grant(finished, prepared, finished.scope, ends_at),
+        grant_of(
+            prepared.authorization,
+            epochs=finished.epochs,
+            scope=finished.scope,
+            now=prepared.now,
+            expires_at=ends_at,
+        ),
         access_token=prepared.opaque,
         attempt=new_attempt(services.entropy),
         events=[event],
@@ -101,7 +107,13 @@ async def _open_grant(finished: Finished, prepared: Prepared, browser: Browser, 
         api=None if api is None else api.identifier,
     )
     outcome = await services.store.grants.open(
-        _grant(finished, prepared, scope, prepared.now + prepared.authorization.access_token_lifetime),
+        grant_of(
+            prepared.authorization,
+            epochs=finished.epochs,
+            scope=scope,
+            now=prepared.now,
+            expires_at=prepared.now + prepared.authorization.access_token_lifetime,
+        ),
         access_token=prepared.opaque,
         family=None,
         attempt=new_attempt(services.entropy),
@@ -166,23 +178,3 @@ def _new_code(
         expires_at=expires_at,
     )
     return text, code, grant_ends_at
-
-
-def _grant(finished: Finished, prepared: Prepared, scope: Scope, ends_at: datetime) -> Grant:
-    request, person, grant_id = finished.request, finished.person, prepared.authorization.grant_id
-    assert grant_id is not None
-    return Grant(
-        grant_id=grant_id,
-        client_id=request.target.client.client_id,
-        user_id=person.user.user_id,
-        api=None if request.api is None else request.api.identifier,
-        scope=tuple(scope),
-        sid=person.session.sid,
-        auth_time=person.session.auth_time,
-        amr=person.session.amr,
-        acr=person.session.acr,
-        epochs=finished.epochs,
-        claims=finished.claims,
-        created_at=prepared.now,
-        expires_at=ends_at,
-    )

@@ -27,6 +27,7 @@ from innkeeper.server.model.events import (
 )
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt
+from innkeeper.server.protocol.grant_rights import grant_of
 from innkeeper.server.protocol.grants import authorization_code, device_code, jwt_bearer, refresh_token
 from innkeeper.server.protocol.grants.base import (
     Consumption,
@@ -124,7 +125,6 @@ async def _keep(event: Event, prepared: Prepared, services: Services) -> Committ
         case Done():
             return Committed(event=event)
         case Stale():
-            await services.registry.refresh()
             return None
         case _:
             assert_never(outcome)
@@ -150,7 +150,6 @@ async def _redeem(
         case Redeemed():
             return Committed(event=redeemed)
         case Stale():
-            await services.registry.refresh()
             return None
         case Replayed():
             services.events.emit(replayed)
@@ -192,7 +191,6 @@ async def _rotate(
             event = rotated if isinstance(outcome, Rotated) else overlapped
             return Committed(event=event, refresh_token=_successor(rotation, generation, services))
         case Stale():
-            await services.registry.refresh()
             return None
         case OverlapSpent():
             services.events.emit(RefreshOverlapSpent(**about))
@@ -226,7 +224,6 @@ async def _redeem_device(
         case Redeemed():
             return Committed(event=redeemed)
         case Stale():
-            await services.registry.refresh()
             return None
         case Gone():
             raise InvalidGrant(device_code.REFUSED, detail="used before, expired, or its grant is revoked")
@@ -244,13 +241,21 @@ def _successor(rotation: RotateFamily, generation: int, services: Services) -> s
 async def _open(
     opening: OpenGrant, prepared: Prepared, teller: Teller, attempt: Attempt, services: Services
 ) -> Committed | None:
-    grant = _grant_of(prepared, opening)
+    authorization = prepared.authorization
+    # It lasts as long as its access token; the store prolongs it for a refresh family.
+    grant = grant_of(
+        authorization,
+        epochs=opening.epochs,
+        scope=authorization.scope,
+        now=prepared.now,
+        expires_at=prepared.now + authorization.access_token_lifetime,
+    )
     opened = GrantOpened(
         **teller.common,
         grant_id=grant.grant_id,
         grant_type=teller.grant_type,
         api=grant.api,
-        scope=str(prepared.authorization.scope),
+        scope=str(authorization.scope),
         asserted_by=None if opening.assertion is None else opening.assertion.issuer,
     )
     outcome = await _opened(grant, prepared, opening, opened, attempt, services)
@@ -260,7 +265,6 @@ async def _open(
         case AlreadyClaimed():
             raise InvalidGrant(jwt_bearer.REFUSED, detail="assertion replayed")
         case Stale():
-            await services.registry.refresh()
             return None
         case _:
             assert_never(outcome)
@@ -282,26 +286,4 @@ async def _opened(
     assert prepared.family is None
     return await services.store.grants.open_by_assertion(
         grant, assertion=opening.assertion, access_token=prepared.opaque, attempt=attempt, events=[event]
-    )
-
-
-def _grant_of(prepared: Prepared, opening: OpenGrant) -> Grant:
-    """It lasts as long as its access token; the store prolongs it for a refresh family."""
-    authorization = prepared.authorization
-    assert authorization.user is not None and authorization.grant_id is not None
-    authentication = authorization.authentication
-    assert authentication is not None
-    return Grant(
-        grant_id=authorization.grant_id,
-        client_id=authorization.client.client_id,
-        user_id=authorization.user.user_id,
-        api=None if authorization.api is None else authorization.api.identifier,
-        scope=tuple(authorization.scope),
-        sid=authentication.sid,
-        auth_time=authentication.auth_time,
-        amr=authentication.amr,
-        acr=authentication.acr,
-        epochs=opening.epochs,
-        created_at=prepared.now,
-        expires_at=prepared.now + authorization.access_token_lifetime,
     )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from innkeeper.server.config import Settings
 from innkeeper.server.flows.client_keys import ClientKeys
+from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
 from innkeeper.server.flows.registry import Registry
@@ -53,6 +54,7 @@ class Services:
     registry: Registry
     keys: KeyRing
     client_keys: ClientKeys
+    failed_clients: FailedClients
     seals: Seals
     at_rest: Seals
     """For what is stored sealed. It belongs to the database, whatever its issuer is called."""

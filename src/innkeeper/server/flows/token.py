@@ -91,6 +91,7 @@ async def _exchange(request: ClientRequest, services: Services) -> issue.TokenRe
             response = issue.finish(prepared, services, committed.refresh_token)
             services.events.emit(committed.event)
             return response
+        await services.registry.refresh()
         client = await authenticate(request, services)
     raise kept_changing()
 

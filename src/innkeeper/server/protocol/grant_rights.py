@@ -1,4 +1,4 @@
-"""What a grant still gives: person, app, consent, API and permissions are looked at again at every exchange."""
+"""What a grant is made of, and what it still gives: person, app, consent, API and permissions are looked at again."""
 
 from datetime import datetime, timedelta
 
@@ -72,6 +72,29 @@ def check_target(form: Parameters, grant: Grant) -> None:
     named = {value for name, value in form.pairs if name in ("audience", "resource") and value}
     if named - {grant.api}:
         raise InvalidTarget("This was not granted for the API that audience or resource names.")
+
+
+def grant_of(
+    authorization: Authorization, *, epochs: Epochs, scope: Scope, now: datetime, expires_at: datetime
+) -> Grant:
+    """The other way round: the grant that a completed authorization leaves behind."""
+    user, authentication = authorization.user, authorization.authentication
+    assert user is not None and authentication is not None and authorization.grant_id is not None
+    return Grant(
+        grant_id=authorization.grant_id,
+        client_id=authorization.client.client_id,
+        user_id=user.user_id,
+        api=None if authorization.api is None else authorization.api.identifier,
+        scope=tuple(scope),
+        sid=authentication.sid,
+        auth_time=authentication.auth_time,
+        amr=authentication.amr,
+        acr=authentication.acr,
+        epochs=epochs,
+        claims=authorization.claims,
+        created_at=now,
+        expires_at=expires_at,
+    )
 
 
 def access_token_lifetime(api: Api | None, settings: Settings) -> timedelta:

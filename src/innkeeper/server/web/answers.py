@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable
+from innkeeper.oauth.errors import OAuthError, TemporarilyUnavailable, TooManyFailures
 from innkeeper.server.web import cors
 from innkeeper.server.web.http import Response
 from innkeeper.server.web.refusals import RETRY_AFTER
@@ -36,6 +36,8 @@ def refused(error: OAuthError, *, used_basic: bool = False) -> Response:
     response = secret_json({"error": error.code, "error_description": error.description}, status=error.status)
     if error.status == 401 and used_basic:
         response = response.with_headers((b"www-authenticate", b'Basic realm="innkeeper", charset="UTF-8"'))
-    if isinstance(error, TemporarilyUnavailable):
+    if isinstance(error, TooManyFailures):
+        response = response.with_headers((b"retry-after", str(error.retry_after_s).encode()))
+    elif isinstance(error, TemporarilyUnavailable):
         response = response.with_headers(RETRY_AFTER)
     return response
