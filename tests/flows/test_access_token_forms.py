@@ -194,13 +194,21 @@ async def test_permissions_are_todays_at_every_exchange(world: World) -> None:
     assert "approve:timesheets" not in second["scope"]
 
 
-async def test_permissions_never_go_beyond_what_the_app_was_granted(world: World) -> None:
+async def test_permissions_of_somebody_elses_app_are_what_the_person_allowed_it(world: World) -> None:
     await set_api(world, permissions_claim=True)
     await may_refresh(world, "paycheck")
     token = (await signed_in(world, "paycheck", scope="openid read:timesheets offline_access"))[
         "access_token"
     ]
-    assert await permissions(world, token) == ["create:timesheets", "read:timesheets"]
+    assert await permissions(world, token) == ["read:timesheets"]
+
+
+async def test_permissions_never_go_beyond_what_the_app_was_granted(world: World) -> None:
+    await set_api(world, permissions_claim=True)
+    await world.change(
+        "web", api_grants=(ApiGrant(api=TIMESHEETS, scope=("read:timesheets", "approve:timesheets")),)
+    )
+    assert await permissions(world, await by_code(world)) == ["read:timesheets"]
 
 
 async def test_permissions_on_another_api_stay_out(world: World) -> None:

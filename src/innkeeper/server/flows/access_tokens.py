@@ -22,6 +22,7 @@ from innkeeper.server.protocol.tokens import access_token
 from innkeeper.server.storage.outcomes import ClientStanding, GrantStanding, OpaqueStanding
 
 OPAQUE_PREFIX: Final = "ik_at_"
+_ROUNDED_AWAY: Final = timedelta(seconds=1)
 
 
 class PresentedToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,7 @@ async def _opaque(found: OpaqueStanding, services: Services, now: datetime) -> P
         claims=said,
         grant=grant,
         user=standing.user if isinstance(standing, GrantStanding) else None,
-        is_live=_has_api(token.api, services)
+        is_live=_has_api(token.api, token.issued_at, services)
         and _is_live(standing, token.client_epoch, token.issued_at, now)
         and await _holder_stands(standing, token.client_id, token.client_epoch, token.issued_at, services),
         denial=token.key,
@@ -84,7 +85,9 @@ async def _jwt(claims: jwt.Claims, services: Services, now: datetime) -> Present
     epoch = access_token.client_epoch_of(claims)
     of_person = standing if isinstance(standing, GrantStanding) else None
     endpoint = userinfo_endpoint(services.settings.issuer)
-    is_known = all(_has_api(ApiIdentifier(name), services) for name in claims.aud if name != endpoint)
+    is_known = all(
+        _has_api(ApiIdentifier(name), claims.iat, services) for name in claims.aud if name != endpoint
+    )
     return PresentedToken(
         client_id=client_id,
         audience=claims.aud,
@@ -154,9 +157,13 @@ async def _alive(text: str, services: Services, now: datetime) -> LiveToken | No
     )
 
 
-def _has_api(api: ApiIdentifier | None, services: Services) -> bool:
-    """A token for an API that was deleted is for nothing."""
-    return api is None or api in services.registry.snapshot.apis
+def _has_api(name: ApiIdentifier | None, issued_at: datetime | None, services: Services) -> bool:
+    """A token for an API that was deleted is for nothing, also when another API has taken its name since."""
+    if name is None:
+        return True
+    api = services.registry.snapshot.apis.get(name)
+    # `iat` is in whole seconds: within one second nothing can be told apart.
+    return api is not None and issued_at is not None and not api.is_younger_than(issued_at + _ROUNDED_AWAY)
 
 
 def _verified(token: str, services: Services, now: datetime) -> jwt.Claims:

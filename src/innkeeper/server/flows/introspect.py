@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from innkeeper.jose.errors import TokenRefused
-from innkeeper.oauth.errors import InvalidClient
+from innkeeper.oauth.errors import InvalidClient, InvalidTarget
+from innkeeper.oauth.scope import Scope
 from innkeeper.server.flows import access_tokens
 from innkeeper.server.flows.client_authentication import ClientRequest, authenticate
 from innkeeper.server.flows.refresh_tokens import presented
@@ -50,9 +51,12 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
     if family is None or family.found.family.client_id != caller.client_id:
         return INACTIVE
     found, now = family.found, services.clock.now()
-    authorization = authorization_of(
-        found, client=caller, registry=services.registry.snapshot, settings=services.settings, now=now
-    )
+    try:
+        authorization = authorization_of(
+            found, client=caller, registry=services.registry.snapshot, settings=services.settings, now=now
+        )
+    except InvalidTarget:  # the API gives this app nothing any more: no words about why (§2.2)
+        return INACTIVE
     expires_at = ends_at(found.family, caller.refresh)
     if (
         authorization is None
@@ -66,7 +70,7 @@ async def _refresh_token(token: str, caller: Client, services: Services) -> Mapp
     return introspection.of_refresh_token(
         found,
         subject=services.subjects.of(authorization.user, caller),
-        scope=authorization.scope,
+        scope=authorization.scope & Scope.of(found.family.scope),
         expires_at=expires_at,
         issuer=services.settings.issuer,
     )

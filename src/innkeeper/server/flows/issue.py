@@ -165,13 +165,17 @@ def _new_opaque(
 
 
 def _permissions(authorization: Authorization, services: Services) -> tuple[str, ...] | None:
-    """For APIs that want to know everything the holder may do (R-SC5)."""
+    """For APIs that want to know everything the holder may do (R-SC5).
+
+    Through somebody else's app it is what the person allowed it and no more: an API that decides by this claim
+    would otherwise undo what was declined at the consent page.
+    """
     api = authorization.api
     if api is None or not api.permissions_claim:
         return None
     roles = services.registry.snapshot.roles
     held = effective_scope.held(authorization.user, client=authorization.client, api=api, roles=roles)
-    return tuple(held)
+    return tuple(held if authorization.client.is_first_party else held & authorization.scope)
 
 
 def _signed_id_token(

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from innkeeper.oauth.errors import InvalidTarget
+from innkeeper.oauth.parameters import Parameters
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.config import Settings
 from innkeeper.server.model.api import Api
@@ -60,6 +62,16 @@ def authorization_of(
         claims=grant.claims,
         access_token_lifetime=lifetime_within(grant, api, settings, now),
     )
+
+
+def check_target(form: Parameters, grant: Grant) -> None:
+    """`resource` and `audience` may repeat what was granted, never name anything else (RFC 8707 §2.2).
+
+    What is ignored would be a token that the app takes to an API it is not for. Nothing is used up by it.
+    """
+    named = {value for name, value in form.pairs if name in ("audience", "resource") and value}
+    if named - {grant.api}:
+        raise InvalidTarget("This was not granted for the API that audience or resource names.")
 
 
 def grant_of(

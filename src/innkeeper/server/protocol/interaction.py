@@ -140,10 +140,16 @@ def _step(
         return SignIn()
     if request.connection is not None and request.connection != user.directory:
         return SignIn()  # somebody else is wanted: the page finds people of that directory only
-    first = _right_person(request, session, known_as or KnownAs(subject=user.user_id), progress, now)
+    client, api = request.target.client, request.api
+    named = known_as or KnownAs(subject=user.user_id)
+    is_meant = (
+        request.subjects is None
+        or named.subject in request.subjects
+        or _may_not_know(request, consents.remembered(remembered, api, now))
+    )
+    first = _right_person(request, session, named, is_meant, progress, now)
     if first is not None:
         return first
-    client, api = request.target.client, request.api
     # A claim that is asked for by name is consented to in the words of its scope.
     wanted = request.scope | request.claims.scope
     asked = effective_scope.grantable(wanted, api=api, client=client, user=user, roles=roles)
@@ -181,15 +187,30 @@ def _allowed(request: AuthorizationRequest, granted: Scope) -> NamedClaims:
     )
 
 
+def _may_not_know(request: AuthorizationRequest, allowed: Scope) -> bool:
+    """Whether the answer must be the same whoever is signed in.
+
+    An app of somebody else's whom this person never told who they are could ask in silence for one name after the
+    other (`sub` in `claims`). It hears that consent is missing, and it is: `openid` is asked for and not allowed.
+    """
+    is_silent = "none" in request.prompt and not request.target.client.is_first_party
+    return is_silent and "openid" in request.scope and "openid" not in allowed
+
+
 def _right_person(
-    request: AuthorizationRequest, session: Session, known_as: KnownAs, progress: Progress, now: datetime
+    request: AuthorizationRequest,
+    session: Session,
+    known_as: KnownAs,
+    is_meant: bool,
+    progress: Progress,
+    now: datetime,
 ) -> SignIn | Choose | None:
     """Whether the session is of the person that is meant, recent and strong enough. Raises what no sign-in mends.
 
     Asked once per interaction: otherwise max_age=0 would ask for ever.
     """
     just_now = progress.authenticated is not None and progress.authenticated.sid == session.sid
-    if request.subjects is not None and known_as.subject not in request.subjects:
+    if not is_meant:
         if just_now:  # nobody is told about another person than was asked for (OIDC Core §3.1.2.2)
             raise LoginRequired("Somebody else signed in than the person the app asked for.")
         return SignIn()

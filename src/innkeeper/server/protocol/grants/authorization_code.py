@@ -11,7 +11,7 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.handle import key_of
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
-from innkeeper.server.protocol.grant_rights import authorization_of, decided_on
+from innkeeper.server.protocol.grant_rights import authorization_of, check_target, decided_on
 from innkeeper.server.protocol.grants.base import (
     BurnCode,
     CodeByHandle,
@@ -56,6 +56,7 @@ class AuthorizationCodeGrant:
         if authorization is None:
             ended = "the person, the app, the consent or the API has ended"
             return Refusal(error=InvalidGrant(REFUSED, detail=ended))
+        check_target(form, evidence.grant)
         return replace(
             authorization,
             nonce=evidence.code.nonce,

@@ -10,7 +10,7 @@ from innkeeper.server.model.authorization import Authorization
 from innkeeper.server.model.device_authorization import DeviceAuthorization
 from innkeeper.server.model.handle import key_of
 from innkeeper.server.protocol.effective_scope import OFFLINE_ACCESS
-from innkeeper.server.protocol.grant_rights import authorization_of, decided_on
+from innkeeper.server.protocol.grant_rights import authorization_of, check_target, decided_on
 from innkeeper.server.protocol.grants.base import (
     Consumption,
     Context,
@@ -61,6 +61,7 @@ class DeviceCodeGrant:
         if authorization is None:
             ended = "the person, the app, the consent or the API has ended"
             return Refusal(error=InvalidGrant(REFUSED, detail=ended))
+        check_target(form, found.grant)
         return replace(authorization, begins_family=OFFLINE_ACCESS in authorization.scope)
 
     def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:

@@ -66,11 +66,12 @@ class RefreshTokenGrant:
         other = _another_api(form, found.grant, context)
         if other is not None:
             return _for_another_api(other, form, found, authorization, context)
-        asked = Scope.parse(form.get("scope"))
-        if not asked <= Scope.of(found.family.scope):
+        asked, breadth = Scope.parse(form.get("scope")), Scope.of(found.family.scope)
+        if not asked <= breadth:
             raise InvalidScope("The scope goes beyond what was granted.")
-        # For this access token alone: the family keeps its breadth (RFC 6749 §6).
-        return replace(authorization, scope=authorization.scope & asked) if asked else authorization
+        # For this access token alone: the family keeps its breadth (RFC 6749 §6). That is what the first answer said,
+        # which may be less than the grant: a hook took something away, or a permission came back since.
+        return replace(authorization, scope=authorization.scope & (asked or breadth))
 
     def consume(self, evidence: Evidence, authorization: Authorization) -> Consumption:
         """Rotates the family, by the app's policy of today."""

@@ -116,16 +116,21 @@ def _target(form: Parameters, context: Context) -> Api:
 
 
 def _scope(form: Parameters, api: Api, subject: LiveToken, context: Context) -> Scope:
-    """Asked for, within the app's grant; of that what the person may, and on the same API never more than before."""
+    """Asked for, within the app's grant; of that what the person may, and on the same API never more than before.
+
+    Nor by a detour: what the person gave for the first API bounds every token that comes back to it.
+    """
     allowed = effective_scope.ceiling(api, context.client)
     text = form.get("scope")
     asked = allowed if text is None else Scope.parse(text)
     if not asked <= allowed:
         raise InvalidScope("The scope goes beyond what this app was granted.")
-    assert subject.user is not None
+    assert subject.user is not None and subject.grant is not None
     granted = effective_scope.grantable(
         asked, api=api, client=context.client, user=subject.user, roles=context.registry.roles
     )
+    if api.identifier == subject.grant.api:
+        granted = granted & Scope.of(subject.grant.scope)
     return granted & subject.scope if api.identifier in subject.audience else granted
 
 
