@@ -216,9 +216,11 @@ def test_a_device_is_connected_by_the_keyboard_alone_and_without_javascript(
         codes = device_codes(house)
         page = person.page
         page.goto(codes["verification_uri"])
+        page.wait_for_selector("[name=user_code]:focus")  # the page says where to type; it may come after the load
         page.keyboard.type(codes["user_code"].lower())
         page.keyboard.press("Enter")
         page.wait_for_selector("#device-confirm")
+        page.wait_for_load_state()
         for _ in range(20):
             if page.locator("#device-confirm:focus").count():
                 break
