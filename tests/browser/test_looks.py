@@ -216,7 +216,8 @@ def test_a_device_is_connected_by_the_keyboard_alone_and_without_javascript(
         codes = device_codes(house)
         page = person.page
         page.goto(codes["verification_uri"])
-        page.wait_for_selector("[name=user_code]:focus")  # the page says where to type; it may come after the load
+        # The page puts the cursor there by itself, but not always before it counts as loaded.
+        page.wait_for_selector("[name=user_code]:focus")
         page.keyboard.type(codes["user_code"].lower())
         page.keyboard.press("Enter")
         page.wait_for_selector("#device-confirm")
