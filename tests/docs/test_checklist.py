@@ -34,6 +34,11 @@ def collected_in(path: str) -> frozenset[str]:
     return frozenset(name for name in defined | bound if name.startswith(("test_", "Test")))
 
 
+def is_collected(name: str) -> bool:
+    path, _, test = name.partition("::")
+    return test in collected_in(path)
+
+
 def rows() -> list[list[str]]:
     """Of every table with numbers."""
     found: list[list[str]] = []
@@ -67,9 +72,7 @@ def test_every_step_of_both_stories_is_there_once() -> None:
 def test_a_line_is_shown_by_tests_that_exist_or_says_what_is_missing(row: list[str]) -> None:
     names = NAMED.findall(row[2])
     assert names or MISSING in row[2]
-    assert not [
-        name for name in names if name.partition("::")[2] not in collected_in(name.partition("::")[0])
-    ]
+    assert not [name for name in names if not is_collected(name)]
     for missing in row[2].split(MISSING)[1:]:
         assert re.search(r"\bcomes?\b", missing), "what brings it?"
 
@@ -77,3 +80,4 @@ def test_a_line_is_shown_by_tests_that_exist_or_says_what_is_missing(row: list[s
 def test_all_that_looks_like_a_test_is_looked_at() -> None:
     spelled = [code for code in CODE.findall(prose_of(PAGE)) if code.startswith("tests/")]
     assert spelled and [code for code in spelled if NAMED.fullmatch(code) is None] == []
+    assert [code for code in spelled if not is_collected(code)] == []
