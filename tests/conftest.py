@@ -8,16 +8,20 @@ import random
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import hypothesis
 import pytest
 
+from tests.postgres import Cluster, Foreign, a_folder, open_cluster
+
 FORBID_SKIPS = os.environ.get("INNKEEPER_FORBID_SKIPS") == "1"
 # Markers whose tests run only when their option is given, and then alone.
 ON_DEMAND = ("faults", "broken")
+# The folders of tests/faults, whose tests run always: a slice of them, or at full length when their suite is asked for.
+SUITES = ("races", "kill", "storage", "failover", "clock", "growth")
 
 # Two shared cores make single examples slow now and then; that is no defect of what is tested.
 hypothesis.settings.register_profile("innkeeper", deadline=None)
@@ -34,7 +38,13 @@ class NetworkForbidden(RuntimeError):
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("innkeeper")
     group.addoption("--seed", type=int, help="run the tests in the order of this seed")
-    group.addoption("--faults", action="store_true", help="run the long trials and faults, nothing else")
+    group.addoption(
+        "--faults",
+        nargs="?",
+        const="all",
+        choices=("all", *SUITES, "attacks"),
+        help="run the long trials and faults at full length, all of them or one suite, and nothing else",
+    )
     group.addoption("--broken", action="store_true", help="run every deliberately broken build, nothing else")
 
 
@@ -60,16 +70,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = [marker for marker in ON_DEMAND if config.getoption(marker)]
+    suite, is_broken = config.getoption("faults"), config.getoption("broken")
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
-        marks = [marker for marker in ON_DEMAND if item.get_closest_marker(marker)]
-        is_chosen = any(marker in wanted for marker in marks) if wanted else not marks
+        if suite or is_broken:
+            is_long = suite in suites_of(item) if suite != "all" else bool(suites_of(item))
+            is_chosen = is_long or (is_broken and item.get_closest_marker("broken") is not None)
+        else:
+            is_chosen = not any(item.get_closest_marker(marker) for marker in ON_DEMAND)
         (kept if is_chosen else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     items[:] = shuffled(kept, config.option.seed)
+
+
+def suites_of(item: pytest.Item) -> set[str]:
+    """The suites of `--faults` that a test belongs to: by its folder under tests/faults, or by its marker."""
+    suites = {item.path.parent.name} & set(SUITES) if item.path.parent.parent.name == "faults" else set()
+    for mark in item.iter_markers("faults"):
+        suites |= set(mark.args)
+    return suites
 
 
 def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
@@ -146,6 +167,28 @@ def is_this_machine(host: str) -> bool:
 # ------------------------------------------------------------ fixtures
 
 
+class Amount(Protocol):
+    """`amount(full=10_000, quick=100)`: how many of them in this run."""
+
+    def __call__(self, *, full: int, quick: int) -> int: ...
+
+
+@pytest.fixture(scope="session")
+def is_full(request: pytest.FixtureRequest) -> bool:
+    """`--faults` was asked for: trials have their full length."""
+    return request.config.getoption("faults") is not None
+
+
+@pytest.fixture(scope="session")
+def amount(is_full: bool) -> Amount:
+    """The number of trials: the full one under `--faults`, a slice of it in the ordinary run."""
+
+    def choose(*, full: int, quick: int) -> int:
+        return full if is_full else quick
+
+    return choose
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Coroutine tests run on asyncio, which is what the server runs on."""
@@ -162,6 +205,16 @@ def a_program(*names: str) -> Callable[[], Path]:
         return Path(found)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster | Foreign]:
+    """A PostgreSQL for the whole run (of this worker); `await postgres.fresh_database()` is one test's own."""
+    folder = a_folder()
+    cluster = open_cluster(folder)
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

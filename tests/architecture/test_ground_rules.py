@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NetworkForbidden, is_this_machine, shuffled
+from tests.conftest import NetworkForbidden, is_this_machine, shuffled, suites_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = """
@@ -21,7 +21,7 @@ import pytest
 def test_short():
     pass
 
-@pytest.mark.faults
+@pytest.mark.faults("races")
 def test_long():
     pass
 
@@ -77,9 +77,20 @@ def test_one_seed_is_one_order_with_modules_kept_together() -> None:
 def test_long_trials_run_only_when_they_are_asked_for_and_then_alone(tmp_path: Path) -> None:
     cases = tmp_path / "test_cases.py"
     cases.write_text(CASES, encoding="utf-8")
-    for options, tests in (((), {"test_short"}), (("--faults",), {"test_long"})):
+    chosen = {
+        (): {"test_short"},
+        ("--faults=all",): {"test_long"},
+        ("--faults=races",): {"test_long"},
+        ("--faults=kill",): set(),
+    }
+    for options, tests in chosen.items():
         lines = run_of("--collect-only", *options, str(cases)).stdout.splitlines()
         assert {line.rpartition("::")[2] for line in lines if "::" in line} == tests
+
+
+def test_what_lies_under_faults_runs_always_and_at_full_length_with_its_suite() -> None:
+    kept = "tests/faults/kill/test_x.py"
+    assert suites_of(SimpleNamespace(path=Path(kept), iter_markers=lambda name: iter(()))) == {"kill"}  # type: ignore[arg-type]
 
 
 def test_a_skip_is_a_failure_where_skips_are_forbidden(

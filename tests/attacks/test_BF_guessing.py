@@ -274,7 +274,7 @@ def test_BF_10_a_missing_hash_costs_what_a_real_one_costs() -> None:
     assert not argon2.needs_rehash(argon2.DUMMY_HASH)
 
 
-@pytest.mark.faults
+@pytest.mark.faults("attacks")
 async def test_BF_10_time_tells_nothing() -> None:
     """With the real Argon2, over interleaved pairs."""
     pool = PasswordPool(SignInLimits())

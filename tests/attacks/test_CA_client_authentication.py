@@ -303,7 +303,7 @@ async def test_CA_11_unknown_and_known_apps_are_read_from_the_store_equally_ofte
     assert costs[:2] == costs[2:] == [(1, 0), (0, 0)]
 
 
-@pytest.mark.faults
+@pytest.mark.faults("attacks")
 @pytest.mark.parametrize("other", ["unknown client", "first byte wrong"])
 def test_CA_11_time_tells_nothing_in_a_thousand_interleaved_pairs(other: str) -> None:
     client = a_client("web")

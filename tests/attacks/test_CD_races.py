@@ -149,7 +149,7 @@ def test_CD_07_one_winner_in_each_of_500_races_over_http(tmp_path: Path) -> None
     assert trial_results(tmp_path, TRIALS) == {(1, 1): TRIALS}
 
 
-@pytest.mark.faults
+@pytest.mark.faults("races")
 def test_CD_07_one_winner_in_each_of_10000_races_over_http(tmp_path: Path) -> None:
     assert trial_results(tmp_path, MANY_TRIALS) == {(1, 1): MANY_TRIALS}
 

@@ -175,7 +175,7 @@ def test_RU_35_no_accepted_uri_leads_a_browser_elsewhere() -> None:
     assert run(10_000, random.randrange(2**32)) > 20
 
 
-@pytest.mark.faults
+@pytest.mark.faults("attacks")
 def test_RU_35_no_accepted_uri_leads_a_browser_elsewhere_in_a_million_trials() -> None:
     assert run(1_000_000, random.randrange(2**32)) > 2_000
 

@@ -28,6 +28,21 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trusted_proxies: tuple[str, ...] = ()
 
 
+class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where everything is kept: without `url` in the SQLite file of the data folder."""
+
+    url: str | None = None
+    """postgresql://user@host1,host2/name. A password belongs into a passfile or the environment."""
+    pooler: bool = False
+    """Connections go through PgBouncer in transaction mode."""
+    connections: int = 10
+    """To the database, from each process."""
+
+    def __repr__(self) -> str:
+        """Without the url: it may hold a password."""
+        return f"Database(pooler={self.pooler}, connections={self.connections})"
+
+
 class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All in seconds."""
 
@@ -87,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str = "."
     default_audience: str | None = None
     listen: Listen = Listen()
+    database: Database = Database()
     lifetimes: Lifetimes = Lifetimes()
     sign_in: SignInLimits = SignInLimits()
     device: DeviceCodes = DeviceCodes()
@@ -131,6 +147,7 @@ def check(settings: Settings) -> None:
             ip_network(network, strict=False)
         except ValueError as error:
             raise SettingsRefused(f"listen.trusted_proxies: {error}") from error
+    _check_database(settings.database)
     shortest = SHORTEST_USER_CODE[settings.device.alphabet]
     if not shortest <= settings.device.length <= LONGEST_USER_CODE:
         raise SettingsRefused(
@@ -141,6 +158,13 @@ def check(settings: Settings) -> None:
         raise SettingsRefused("lifetimes.device_interval_s: at least 1 second")
     if (settings.listen.certificate is None) != (settings.listen.private_key is None):
         raise SettingsRefused("listen.certificate and listen.private_key go together")
+
+
+def _check_database(database: Database) -> None:
+    if database.url is not None and urlsplit(database.url).scheme not in ("postgresql", "postgres"):
+        raise SettingsRefused("database.url: begins with postgresql://; leave it out for the SQLite file")
+    if database.connections < 2:
+        raise SettingsRefused("database.connections: at least 2")
 
 
 def _check_issuer(issuer: str) -> None:

@@ -43,6 +43,12 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "Addresses or networks whose X-Forwarded-For is believed. Empty: every forwarded header is ignored.",
         None,
     ),
+    "database.url": (
+        "PostgreSQL instead of the SQLite file. The password belongs into a passfile or PGPASSWORD.",
+        "postgresql://innkeeper@db1.example.com,db2.example.com/innkeeper",
+    ),
+    "database.pooler": ("Connections go through PgBouncer in transaction mode.", None),
+    "database.connections": ("Connections to PostgreSQL, from each process.", None),
     "lifetimes.authorization_code_s": ("Seconds from the redirect to the token request.", None),
     "lifetimes.userinfo_access_token_s": (
         "Access tokens without an API; those of APIs have their own.",

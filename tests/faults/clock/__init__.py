@@ -1,0 +1,1 @@
+"""Clocks step and keys rotate."""

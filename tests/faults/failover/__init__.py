@@ -1,0 +1,1 @@
+"""The primary is lost under load."""

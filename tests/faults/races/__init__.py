@@ -1,0 +1,1 @@
+"""Single-use things meet their rivals."""
