@@ -118,11 +118,11 @@ class BoundedConnection(HttpToolsProtocol):
         A request may be on its way on a connection that looks idle: cut off, it could not be sent again safely.
         """
         self._is_last = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-        elif not self._in_request:
+        if self._is_idle():
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(LAST_CALL_S, self.timeout_keep_alive_handler)
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refused, with our status."""
