@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from innkeeper.server.config import Database, Settings
 from innkeeper.server.flows.client_keys import ClientKeys
@@ -34,6 +34,8 @@ from innkeeper.server.storage.sqlite.store import open_store as open_sqlite
 from innkeeper.server.web.asgi import Front
 from innkeeper.server.web.pages.failures import reporter
 from innkeeper.server.web.routes import ROUTES
+
+SQLITE_FILE: Final = Database()
 
 
 class StartRefused(Exception):
@@ -67,7 +69,9 @@ class SystemEntropy:
         return next(self._counter)
 
 
-async def open_store(path: Path, database: Database = Database(), *, role: Literal["serving", "command"]) -> Store:
+async def open_store(
+    path: Path, database: Database = SQLITE_FILE, *, role: Literal["serving", "command"]
+) -> Store:
     """PostgreSQL where the settings name one, or else the file. Raises `StoreUnavailable`, `SchemaRefused`."""
     if database.url is None:
         return await asyncio.to_thread(open_sqlite, path, role=role)

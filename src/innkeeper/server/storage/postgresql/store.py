@@ -18,6 +18,7 @@ from innkeeper.server.storage.postgresql.consents import PostgresConsents
 from innkeeper.server.storage.postgresql.devices import PostgresDeviceCodes
 from innkeeper.server.storage.postgresql.directories import PostgresDirectories
 from innkeeper.server.storage.postgresql.grants import PostgresGrants
+from innkeeper.server.storage.postgresql.leases import PostgresLeases
 from innkeeper.server.storage.postgresql.links import PostgresLinks
 from innkeeper.server.storage.postgresql.people import PostgresUsers
 from innkeeper.server.storage.postgresql.pool import Pool
@@ -84,6 +85,7 @@ class PostgresStore:
         self.refresh_families: interface.RefreshFamilies = PostgresRefreshFamilies(reader, transitions)
         self.device_codes: interface.DeviceCodes = PostgresDeviceCodes(reader, transitions)
         self.links: interface.Links = PostgresLinks(reader, transitions)
+        self.leases: interface.Leases = PostgresLeases(transitions)
         self.assertion_ids: interface.AssertionIds = PostgresAssertionIds(transitions)
 
     async def instance(self) -> Instance | None:
