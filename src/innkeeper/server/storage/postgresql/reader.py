@@ -1,16 +1,17 @@
 """Reading: every read is one statement, or several that see the same state."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.postgresql.faults import LOST, translated
+from innkeeper.server.storage.postgresql.faults import LOST, UNWILLING, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
 from innkeeper.server.storage.rows import Value
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-_TRIES: Final = 2
+PATIENCE_S: Final = 4.5
 
 
 class Reader:
@@ -52,13 +53,15 @@ class Reader:
 
     async def _tried(self, read: Callable[[Connection], Awaitable[T]]) -> T:
         """Once more when the connection was stale: nothing can happen twice by reading twice."""
-        for number in range(_TRIES):
+        deadline = monotonic() + PATIENCE_S
+        is_second = False
+        while True:
             try:
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(deadline) as connection:
                     return await read(connection)
-            except LOST as error:
-                if number + 1 == _TRIES:
+            except (*LOST, *UNWILLING) as error:
+                if is_second:
                     raise translated(error) from error
+                is_second = True
             except Exception as error:
                 raise translated(error) from error
-        raise AssertionError("the last try answers or raises")

@@ -41,7 +41,7 @@ async def migrate(pool: Pool) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            async with pool.connection() as connection:
+            async with pool.connection(deadline, answer_s=None) as connection:
                 if await connection.fetchval(HAS_TABLE, "schema_migrations") and not await _pending(
                     connection
                 ):
