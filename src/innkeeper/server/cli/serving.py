@@ -61,6 +61,8 @@ async def serve(
     sockets: list[socket.socket],
     prepare: Callable[[Services], Awaitable[Callable[[], None]]],
     hooks: Hooks | None = None,
+    *,
+    accept_clock: bool = False,
 ) -> None:
     """Until SIGTERM or Ctrl-C; requests under way get ten seconds.
 
@@ -71,7 +73,9 @@ async def serve(
     try:
         store = await app.open_store(database, role="serving")
         try:
-            services = await app.open_services(settings, store, master, events=log, hooks=hooks)
+            services = await app.open_services(
+                settings, store, master, events=log, hooks=hooks, accept_clock=accept_clock
+            )
             started = await prepare(services)
             await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)

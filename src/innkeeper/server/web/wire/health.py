@@ -1,4 +1,4 @@
-"""/healthz: the process answers. /readyz: it could make a write durable."""
+"""/healthz: the process answers. /readyz: it knows the time and could make a write durable."""
 
 from innkeeper.server.flows.services import Services
 from innkeeper.server.web.answers import secret_json
@@ -12,5 +12,6 @@ async def healthz(request: Request, services: Services) -> Response:
 
 async def readyz(request: Request, services: Services) -> Response:
     """Raises `StoreUnavailable`, which is answered with 503."""
+    services.clock.check()
     await services.store.probe()
     return secret_json({"status": "ready"})
