@@ -10,9 +10,9 @@ import apsw
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import to_us
 from innkeeper.server.storage.sqlite.connection import begin, open_writer
 from innkeeper.server.storage.sqlite.faults import translated
-from innkeeper.server.storage.sqlite.rows import to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 
 STAMPED_EVERY: Final = timedelta(seconds=1)
