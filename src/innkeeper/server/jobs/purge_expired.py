@@ -6,7 +6,8 @@ from typing import Final
 from innkeeper.server.flows.services import Services
 
 SLICE_ROWS: Final = 500
-MAX_SLICES: Final = 200
+MAX_SLICES: Final = 2000
+"""A million rows. What a minute brings is far less, so what has piled up goes as well."""
 PAUSE_S: Final = 0.05
 
 

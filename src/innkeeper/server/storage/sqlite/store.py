@@ -89,7 +89,7 @@ class SqliteStore:
         self._handle = WritingHandle(path, connection, self.counters)
         self._reader = reader = Reader(path, self.counters)
         self._writer = writer = Writer(self._handle, self.counters, queue_limit=queue_limit)
-        self._purge = Purge(writer)
+        self._purge = Purge(reader, writer)
         self.clients: interface.Clients = SqliteClients(reader, writer)
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)
