@@ -33,12 +33,16 @@ class Edge(msgspec.Struct, frozen=True):
     """One for each column that `find` answers; ?2 is the instant before which a row is over."""
 
 
+_FIND_AT_EDGE: Final = "SELECT {key} FROM {table} WHERE {key} < ?1 AND {expiry} < ?2 ORDER BY {key} LIMIT ?3"
+_DELETE_AT_EDGE: Final = "DELETE FROM {table} WHERE {key} = ?1 AND {expiry} < ?2"
+
+
 def _at_edge(table: str, key: str, expiry: str) -> Edge:
     """Its keys begin with the latest possible expiry; the column stays the authority."""
-    return Edge(
-        f"SELECT {key} FROM {table} WHERE {key} < ?1 AND {expiry} < ?2 ORDER BY {key} LIMIT ?3",
-        (f"DELETE FROM {table} WHERE {key} = ?1 AND {expiry} < ?2",),
+    find, delete = (
+        sql.format(table=table, key=key, expiry=expiry) for sql in (_FIND_AT_EDGE, _DELETE_AT_EDGE)
     )
+    return Edge(find, (delete,))
 
 
 DELETE_FAMILY: Final = "DELETE FROM refresh_families WHERE family_key = ?1 AND absolute_expires_at < ?2"
@@ -133,9 +137,7 @@ class Purge:
         self._cursors[walk] = walk.start if is_round else rows[-1][0]
         return deleted, is_round
 
-    async def _delete(
-        self, rows: Sequence[Row], deletes: Sequence[str], before: datetime, limit: int
-    ) -> int:
+    async def _delete(self, rows: Sequence[Row], deletes: Sequence[str], before: datetime, limit: int) -> int:
         """Of each row every column by its own statement."""
         rows, deleted = rows[: limit // len(deletes)], 0
         for start in range(0, len(rows), SLICE):
@@ -146,7 +148,9 @@ class Purge:
 
 def _delete(rows: Sequence[Row], deletes: Sequence[str], before_us: int, transaction: Transaction) -> int:
     return sum(
-        transaction.change(sql, (key, before_us)) for row in rows for sql, key in zip(deletes, row, strict=True)
+        transaction.change(sql, (key, before_us))
+        for row in rows
+        for sql, key in zip(deletes, row, strict=True)
     )
 
 
