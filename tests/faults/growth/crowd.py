@@ -24,7 +24,7 @@ from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, GrantId,
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.user import Profile, User
 from innkeeper.server.protocol.tokens.refresh_token import RefreshToken
-from innkeeper.server.storage.sqlite.rows import to_us
+from innkeeper.server.storage.rows import to_us
 
 Row = tuple[Any, ...]
 SCOPE: Final = ("openid", "read:timesheets", "offline_access")

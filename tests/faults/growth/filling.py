@@ -8,8 +8,8 @@ from typing import Any
 import apsw
 
 from innkeeper.server.flows.seals import Seals
+from innkeeper.server.storage.rows import Value
 from innkeeper.server.storage.sqlite.connection import open_writer
-from innkeeper.server.storage.sqlite.rows import Value
 from tests.faults.growth.crowd import Crowd
 
 _INDICES = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"

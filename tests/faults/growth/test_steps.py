@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from innkeeper.server.storage.rows import Value
 from innkeeper.server.storage.sqlite.refresh_families import READ, ROTATE
-from innkeeper.server.storage.sqlite.rows import Value
 from tests.faults.growth.crowd import FIRST_GENERATION
 from tests.faults.growth.filling import steps_sqlite
 from tests.faults.growth.grown import Grown, grown_sqlite

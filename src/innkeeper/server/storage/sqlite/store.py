@@ -15,6 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import INSTANCE
 from innkeeper.server.storage.sqlite.access_tokens import SqliteAccessTokens
 from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
@@ -29,7 +30,7 @@ from innkeeper.server.storage.sqlite.grants import SqliteGrants
 from innkeeper.server.storage.sqlite.leases import SqliteLeases
 from innkeeper.server.storage.sqlite.links import SqliteLinks
 from innkeeper.server.storage.sqlite.people import SqliteUsers
-from innkeeper.server.storage.sqlite.purge import Purge
+from innkeeper.server.storage.sqlite.purge import purge_of
 from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.refresh_families import SqliteRefreshFamilies
 from innkeeper.server.storage.sqlite.registry import (
@@ -38,7 +39,6 @@ from innkeeper.server.storage.sqlite.registry import (
     SqliteRoles,
     SqliteSigningKeys,
 )
-from innkeeper.server.storage.sqlite.rows import INSTANCE
 from innkeeper.server.storage.sqlite.serving_lock import ServingLock, refuse_network_file_system
 from innkeeper.server.storage.sqlite.sessions import SqliteSessions
 from innkeeper.server.storage.sqlite.throttles import SqliteThrottles
@@ -90,7 +90,7 @@ class SqliteStore:
         self._handle = WritingHandle(path, connection, self.counters)
         self._reader = reader = Reader(path, self.counters)
         self._writer = writer = Writer(self._handle, self.counters, queue_limit=queue_limit)
-        self._purge = Purge(reader, writer)
+        self._purge = purge_of(reader, writer)
         self.clients: interface.Clients = SqliteClients(reader, writer)
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)

@@ -1,0 +1,33 @@
+"""Deleting what is over, in PostgreSQL: looked for without a lock, deleted by key."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from innkeeper.server.storage import purging
+from innkeeper.server.storage.postgresql.reader import Reader
+from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.transitions import Transitions
+from innkeeper.server.storage.purging import Purge, Row
+
+EDGES: Final = tuple(edge.marked("$") for edge in purging.EDGES)
+WALKS: Final = tuple(walk.marked("$") for walk in purging.WALKS)
+
+
+def purge_of(reader: Reader, transitions: Transitions) -> Purge:
+    """Its slices are transitions like any other."""
+
+    async def delete(rows: Sequence[Row], deletes: Sequence[str], before_us: int) -> int:
+        return await transitions.submit(partial(_delete, rows, deletes, before_us))
+
+    return Purge(reader.snapshot, delete, edges=EDGES, walks=WALKS)
+
+
+async def _delete(
+    rows: Sequence[Row], deletes: Sequence[str], before_us: int, transaction: Transaction
+) -> int:
+    deleted = 0
+    for row in rows:
+        for sql, key in zip(deletes, row, strict=True):
+            deleted += await transaction.change(sql, (key, before_us))
+    return deleted
