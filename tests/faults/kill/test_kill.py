@@ -24,6 +24,8 @@ pytestmark = pytest.mark.e2e
 
 LIVES = 8
 BACK_WITHIN_S = 2.0
+# A slice runs beside other tests, on however few cores there are.
+BACK_WITHIN_IN_A_SLICE_S = 15.0
 
 
 async def test_a_killed_node_comes_back_with_everything_it_acknowledged(tmp_path: Path) -> None:
@@ -51,14 +53,16 @@ async def test_a_killed_node_comes_back_with_everything_it_acknowledged(tmp_path
             assert (await web.introspect(given_back["access_token"])).json == {"active": False}
 
 
-async def test_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path, amount: Amount) -> None:
+async def test_kills_under_load_lose_nothing_and_double_nothing(
+    tmp_path: Path, amount: Amount, is_full: bool
+) -> None:
     site = await a_site(tmp_path / "data")
     with running(site.node()) as (node,):
         rounds = amount(full=300, quick=4)
         gaps = await killed_again_and_again(site, node, rounds)
         told = f"back after {statistics.median(gaps):.2f} s (median), {max(gaps):.2f} s (longest of {rounds})"
         print(told)
-        assert statistics.median(gaps) < BACK_WITHIN_S, told
+        assert statistics.median(gaps) < (BACK_WITHIN_S if is_full else BACK_WITHIN_IN_A_SLICE_S), told
     database = apsw.Connection(str(site.folder.database), flags=apsw.SQLITE_OPEN_READWRITE)
     assert database.execute("PRAGMA integrity_check").get == "ok"
     database.close()
