@@ -69,8 +69,8 @@ class PostgresAccessTokens:
         return None if row[0] is None else OpaqueStanding(token=token, standing=standing_of(row))
 
     async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:
-        [row] = await self._reader.rows(CLIENT_STANDING, (client_id, token))
-        return _client_standing(*row)
+        row = await self._reader.row(CLIENT_STANDING, (client_id, token))
+        return _client_standing(*(row or (None, None, False)))
 
     async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
         return await self._transitions.at_once(partial(_deny, token, expires_at, AuditRows(events)))

@@ -1,33 +1,58 @@
-"""The hosts of a DSN, one by one: a host that swallows everything must not use up the time of the next."""
+"""Several hosts in one address: all are asked at once, and the one that takes writes is taken.
 
-from collections.abc import Iterator
+One after the other would wait for a host that is gone, in the very minute in which another one has replaced it.
+"""
+
+import asyncio
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 
-class Hosts:
-    """Begins with the one that answered last: after a failover that is the new primary."""
+from innkeeper.server.storage.outcomes import StoreUnavailable
 
-    def __init__(self, url: str) -> None:
-        self._urls = _of_each_host(url)
-        self._latest = 0
-
-    def __len__(self) -> int:
-        return len(self._urls)
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        """A number to tell `answered`, and a DSN that names one host."""
-        first = self._latest
-        for step in range(len(self._urls)):
-            number = (first + step) % len(self._urls)
-            yield number, self._urls[number]
-
-    def answered(self, number: int) -> None:
-        """It is the one that takes writes."""
-        self._latest = number
+_Attempt = asyncio.Task["asyncpg.Connection[asyncpg.Record]"]
 
 
-def _of_each_host(url: str) -> tuple[str, ...]:
-    """One that names no host, or names it after the question mark, stays as it is."""
+def addresses(url: str) -> dict[str, str]:
+    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone."""
     parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
-    return tuple(urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(","))
+    person, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return {hosts: url}
+    return {host: urlunsplit(parts._replace(netloc=f"{person}{at}{host}")) for host in hosts.split(",")}
+
+
+async def connect(url: str, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """The first connection that fits the options. Raises StoreUnavailable when no host has one."""
+    attempts: dict[str, _Attempt] = {
+        host: asyncio.create_task(asyncpg.connect(address, **options))
+        for host, address in addresses(url).items()
+    }
+    chosen: _Attempt | None = None
+    try:
+        chosen = await _first(attempts)
+    finally:
+        for attempt in attempts.values():
+            if attempt is not chosen:
+                attempt.cancel()
+                attempt.add_done_callback(_hang_up)
+    return chosen.result()
+
+
+async def _first(attempts: dict[str, _Attempt]) -> _Attempt:
+    """To succeed. What each of the others said is in the error."""
+    waiting = set(attempts.values())
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in done:
+            if attempt.exception() is None:
+                return attempt
+    said = (f"{host}: {type(e).__name__}: {e}" for host, t in attempts.items() if (e := t.exception()))
+    raise StoreUnavailable(f"PostgreSQL: {'; '.join(said)}")
+
+
+def _hang_up(attempt: _Attempt) -> None:
+    """It came too late, or together with the one that was chosen."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().terminate()

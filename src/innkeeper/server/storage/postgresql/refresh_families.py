@@ -45,34 +45,36 @@ LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND 
 WHERE f.family_key = $1
 """.replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
 _STANDS: Final = STANDS.replace("{and_its_session}", "")
+# Whether an old token comes soon enough is judged by one clock for all nodes: the database's, as the transition runs.
+_JUDGED_AT: Final = "coalesce(CAST({caller} AS BIGINT), CAST(extract(epoch FROM now()) * 1000000 AS BIGINT))"
 # Never twice by one attempt: a statement whose answer was lost may still be under way.
 ROTATE: Final = """
 UPDATE refresh_families AS a
 SET generation = generation + CAST(:is_rotating AS SMALLINT), is_rotating = CAST(:is_rotating AS SMALLINT),
-    rotated_at = :now, rotated_by = :attempt, "overlaps" = 0,
+    rotated_at = {judged_at}, rotated_by = :attempt, "overlaps" = 0,
     idle_expires_at = least(:idles, absolute_expires_at)
 WHERE a.family_key = :family_key AND a.generation = :presented
   AND (a.rotated_by IS NULL OR a.rotated_by <> :attempt)
   AND a.idle_expires_at > :now AND a.absolute_expires_at > :now
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS)
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
 OVERLAP: Final = """
 UPDATE refresh_families AS a
 SET "overlaps" = "overlaps" + 1
 WHERE a.family_key = :family_key AND a.generation = CAST(:presented AS BIGINT) + 1
   AND a.rotated_by <> :attempt
   AND a.idle_expires_at > :now AND a.absolute_expires_at > :now
-  AND a.rotated_at > :now - :overlap AND a."overlaps" < :most
+  AND a.rotated_at > {judged_at} - :overlap AND a."overlaps" < :most
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS)
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
 WHAT_HAPPENED: Final = """
 SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f."overlaps",
-       least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at
+       least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at, {judged_at}
 FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
 WHERE f.family_key = $1
-"""
+""".replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$2"))
 OF_USER: Final = """
 SELECT {columns} FROM refresh_families f
 WHERE f.user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR f.client_id = $2) ORDER BY f.family_key
@@ -86,6 +88,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     presented: int
     attempt: Attempt
     now: datetime
+    judged_at_us: int | None
     overlap: timedelta
     is_rotating: bool
     idle_expires_at: datetime
@@ -100,9 +103,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 class PostgresRefreshFamilies:
     """See `interface.RefreshFamilies`."""
 
-    def __init__(self, reader: Reader, transitions: Transitions) -> None:
+    def __init__(self, reader: Reader, transitions: Transitions, *, judges_by_caller: bool = False) -> None:
         self._reader = reader
         self._transitions = transitions
+        self._judges_by_caller = judges_by_caller
 
     async def read(self, key: HandleKey) -> FamilyAndGrant | None:
         row = await self._reader.row(READ, (key,))
@@ -142,6 +146,7 @@ class PostgresRefreshFamilies:
             presented=presented,
             attempt=attempt,
             now=now,
+            judged_at_us=to_us(now) if self._judges_by_caller else None,
             overlap=overlap,
             is_rotating=is_rotating,
             idle_expires_at=idle_expires_at,
@@ -183,6 +188,7 @@ def _values(rotation: Rotation) -> dict[str, Value]:
         "presented": rotation.presented,
         "attempt": rotation.attempt,
         "now": to_us(rotation.now),
+        "judged_at": rotation.judged_at_us,
         "is_rotating": int(rotation.is_rotating),
         "idles": to_us(rotation.idle_expires_at),
         **values_of_epochs(rotation.epochs),
@@ -197,16 +203,15 @@ async def _not_rotated(
     rotation: Rotation, statements: Statements
 ) -> Rotated | OverlapSpent | Reused | Gone | Stale:
     """A generation only grows, so what is too old now stays so until the grant is revoked in one more statement."""
-    row = await statements.row(WHAT_HAPPENED, (rotation.key,))
+    row = await statements.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
     if row is None:
         return Gone()
-    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us = row
+    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us, judged_at_us = row
     if rotated_by == rotation.attempt:
         return Rotated(generation=generation)
-    now_us = to_us(rotation.now)
-    if revoked_us is not None or ends_us <= now_us:
+    if revoked_us is not None or ends_us <= to_us(rotation.now):
         return Gone()
-    is_soon = rotated_us is not None and now_us - rotated_us < _overlap_us(rotation)
+    is_soon = rotated_us is not None and judged_at_us - rotated_us < _overlap_us(rotation)
     is_before = rotation.presented == generation - 1
     if is_before and is_soon and overlaps >= MAX_OVERLAPS:
         return OverlapSpent()

@@ -22,6 +22,7 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
 # Somebody else made the same table first: their work is seen by the next try.
 _OVERTAKEN: Final = (*COLLISIONS, asyncpg.DuplicateTableError, asyncpg.DuplicateColumnError)
 _PATIENCE_S: Final = 60.0
+_LONGEST_S: Final = 3600.0
 HAS_TABLE: Final = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
 )
@@ -41,7 +42,7 @@ async def migrate(pool: Pool) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            async with pool.connection(deadline, answer_s=None) as connection:
+            async with pool.connection(deadline, may_last_s=_LONGEST_S) as connection:
                 if await connection.fetchval(HAS_TABLE, "schema_migrations") and not await _pending(
                     connection
                 ):
@@ -66,7 +67,7 @@ async def _apply(connection: Connection) -> None:
         await connection.execute(CREATE_LEDGER)
     for migration in await _pending(connection):
         for statement in migration.statements(PLACEHOLDERS):
-            await connection.execute(statement, timeout=_PATIENCE_S * 60)
+            await connection.execute(statement)
         now_us = time.time_ns() // 1000
         await connection.execute(NOTE_APPLIED, migration.number, migration.name, migration.checksum, now_us)
 

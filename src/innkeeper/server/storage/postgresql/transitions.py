@@ -91,6 +91,8 @@ class Transitions:
         while True:
             try:
                 return await self._tried(once, deadline, is_retry=lost > 0)
+            except ValueError:
+                raise  # a value that does not fit its column: the library counts it among the broken connections
             except (*COLLISIONS, *UNWILLING) as error:
                 reason: Exception = error
             except LOST as error:
