@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
