@@ -62,4 +62,6 @@ def pending(
 def _read(path: Path) -> Migration:
     text = path.read_text("utf-8")
     number, _, name = path.stem.partition("_")
-    return Migration(number=int(number), name=name, text=text, checksum=sha256(text.encode()).hex())
+    # Quotes about a name change nothing but which engines take it.
+    checksum = sha256(text.replace('"', "").encode()).hex()
+    return Migration(number=int(number), name=name, text=text, checksum=checksum)
