@@ -1,4 +1,4 @@
-"""Races by the thousand: batches of trials that have nothing to do with each other, let go together in every process."""
+"""Races by the thousand: batches of independent trials, let go together in every process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -15,11 +16,13 @@ import msgspec
 from innkeeper.server.flows.services import Services
 from tests.faults.races.kinds import Kind, Ticket
 from tests.faults.races.node import READY, Share, run
-from tests.faults.races.world import AnyStore, open_at, prepare, services_on
+from tests.faults.races.world import AnyStore, any_password, open_at, prepare, services_on
 
 # Rivals that one process has under way at once.
 _MOST_RIVALS: Final = 256
 _HEAD_START_NS: Final = 1_000_000
+# Large tables are another suite's subject: here the trials are to be many.
+_TIDY_AFTER: Final = 2_000
 _ANSWERS: Final = msgspec.json.Decoder(list[list[str]])
 
 
@@ -68,47 +71,64 @@ class Other:
 class Arena:
     """One state, this process, and others."""
 
-    def __init__(self, kind: Kind, store: AnyStore, services: Services, others: Sequence[Other]) -> None:
-        self.kind = kind
+    def __init__(self, store: AnyStore, services: Services, others: Sequence[Other]) -> None:
         self.store = store
         self._services = services
         self._others = others
+        self._since_tidied = 0
 
-    async def race(self, trials: int, width: int, *, loses_answers: bool = False, until_wrong: bool = False) -> Report:
-        """So many trials of so many rivals. Each process has every second of them."""
+    async def race(
+        self, kind: Kind, trials: int, width: int, *, loses_answers: bool = False, until_wrong: bool = False
+    ) -> Report:
+        """So many trials of so many rivals. Each process has its share of the rivals of every trial."""
         report = Report()
         here = -(-width // (1 + len(self._others)))
-        at_once = max(1, min(self.kind.at_once, _MOST_RIVALS // here))
+        at_once = max(1, min(kind.at_once, _MOST_RIVALS // here))
         while report.trials < trials and not (until_wrong and report.wrong):
-            tickets = await self.kind.make(min(at_once, trials - report.trials), self._services)
-            told = await self._let_go(tickets, width, loses_answers)
+            tickets = await kind.make(min(at_once, trials - report.trials), self._services)
+            told = await self._let_go(kind, tickets, width, loses_answers)
             for ticket, answers in zip(tickets, told, strict=True):
-                await self._judge(report, ticket, Counter(answers), width)
+                await self._judge(report, kind, ticket, Counter(answers), width)
+            self._since_tidied += len(tickets)
+            if self._since_tidied >= _TIDY_AFTER:
+                await self.tidy()
         return report
 
-    async def _let_go(self, tickets: list[Ticket], width: int, loses_answers: bool) -> list[list[str]]:
+    async def audited(self, kind: Kind) -> int:
+        """How many successes of this kind the audit knows of."""
+        return sum(row.type == kind.audited for row in await self.store.audit_rows())
+
+    async def tidy(self) -> None:
+        """What was raced for is over: as it would be a year from now. Nobody is under way."""
+        self._since_tidied = 0
+        later = self._services.clock.now() + timedelta(days=400)
+        while await self.store.purge(now=later, limit=1_000):
+            pass
+
+    async def _let_go(
+        self, kind: Kind, tickets: list[Ticket], width: int, loses_answers: bool
+    ) -> list[list[str]]:
         doors = 1 + len(self._others)
         at_ns = time.monotonic_ns() + _HEAD_START_NS * bool(self._others)
         shares = [
             Share(
-                tickets=tickets,
-                rivals=list(range(door, width, doors)),
-                at_ns=at_ns,
+                kind=kind.name, tickets=tickets, rivals=list(range(door, width, doors)), at_ns=at_ns,
                 loses_answers=loses_answers,
             )
             for door in range(doors)
-        ]
+        ]  # fmt: skip
         for other, share in zip(self._others, shares[1:], strict=True):
             await other.give(share)
-        told = [await run(shares[0], self.kind, self._services)]
+        told = [await run(shares[0], self._services)]
         told += [await other.told() for other in self._others]
         return [[word for words in answers for word in words] for answers in zip(*told, strict=True)]
 
-    async def _judge(self, report: Report, ticket: Ticket, told: Counter[str], width: int) -> None:
+    async def _judge(
+        self, report: Report, kind: Kind, ticket: Ticket, told: Counter[str], width: int
+    ) -> None:
         report.trials += 1
         report.ends[spelt(told)] += 1
-        is_good = self.kind.may_end(told) and await self.kind.is_well(ticket, width, self._services)
-        if not is_good:
+        if not (kind.may_end(told) and await kind.is_well(ticket, width, self._services)):
             report.wrong.append(f"trial {report.trials}: {dict(told)}")
             report.first_wrong = report.first_wrong or report.trials
 
@@ -122,12 +142,12 @@ def spelt(told: Counter[str]) -> str:
 
 
 @asynccontextmanager
-async def an_arena(kind: Kind, address: str, *, others: int = 0, sabotaged: str = "") -> AsyncIterator[Arena]:
-    """This process opens the state at `address` first, as the server; the others come as commands do."""
+async def an_arena(address: str, *, others: int = 0) -> AsyncIterator[Arena]:
+    """This process opens the state first, as the server, and prepares it if need be; the others come as commands do."""
     store = await open_at(address, "serving")
-    await prepare(store)
-    services = await services_on(store)
-    words = (sys.executable, "-m", "tests.faults.races.node", address, kind.name, sabotaged)
+    if not (await store.registry.snapshot()).signing_keys:
+        await prepare(store)
+    words = (sys.executable, "-m", "tests.faults.races.node", address)
     processes = [
         await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24
@@ -136,11 +156,13 @@ async def an_arena(kind: Kind, address: str, *, others: int = 0, sabotaged: str 
     ]
     rivals = [Other(process) for process in processes]
     try:
-        for rival in rivals:
-            await rival.wait_until_ready()
-        yield Arena(kind, store, services, rivals)
-        for rival in rivals:
-            await rival.end()
+        with any_password():
+            services = await services_on(store)
+            for rival in rivals:
+                await rival.wait_until_ready()
+            yield Arena(store, services, rivals)
+            for rival in rivals:
+                await rival.end()
     finally:
         for process in processes:
             if process.returncode is None:

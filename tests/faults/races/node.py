@@ -1,4 +1,4 @@
-"""Another process at the same state: `python -m tests.faults.races.node ADDRESS KIND [SABOTAGE]`.
+"""Another process at the same state: `python -m tests.faults.races.node ADDRESS`.
 
 Each line on stdin is a share of a batch of trials; each line on stdout is what its rivals were told.
 """
@@ -13,9 +13,8 @@ from typing import Final
 import msgspec
 
 from innkeeper.server.flows.services import Services
-from tests.faults.races import sabotage
-from tests.faults.races.kinds import BY_NAME, Kind, Ticket
-from tests.faults.races.world import open_at, services_on
+from tests.faults.races.kinds import BY_NAME, Ticket
+from tests.faults.races.world import any_password, open_at, services_on
 
 READY: Final = b"ready\n"
 
@@ -23,15 +22,16 @@ READY: Final = b"ready\n"
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """Some rivals of every trial of a batch, let go together at an instant of the machine's clock."""
 
+    kind: str
     tickets: list[Ticket]
     rivals: list[int]
     at_ns: int
     loses_answers: bool = False
 
 
-async def run(share: Share, kind: Kind, services: Services) -> list[list[str]]:
+async def run(share: Share, services: Services) -> list[list[str]]:
     """For each ticket what its rivals here were told."""
-    gate = asyncio.Event()
+    gate, kind = asyncio.Event(), BY_NAME[share.kind]
 
     async def use(ticket: Ticket, rival: int) -> str:
         await gate.wait()
@@ -47,21 +47,20 @@ async def run(share: Share, kind: Kind, services: Services) -> list[list[str]]:
     return [told[place::count] for place in range(count)]
 
 
-async def serve(address: str, name: str, sabotaged: str = "") -> None:
+async def serve(address: str) -> None:
     """Until stdin ends."""
-    for owner, attribute, value in sabotage.patches(sabotaged, address):
-        setattr(owner, attribute, value)
     store = await open_at(address, "command")
     services = await services_on(store)
     sys.stdout.buffer.write(READY)
     sys.stdout.buffer.flush()
-    decoder, kind = msgspec.json.Decoder(Share), BY_NAME[name]
+    decoder = msgspec.json.Decoder(Share)
     while line := await asyncio.to_thread(sys.stdin.buffer.readline):
-        told = await run(decoder.decode(line), kind, services)
+        told = await run(decoder.decode(line), services)
         sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
         sys.stdout.buffer.flush()
     await store.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(*sys.argv[1:]))
+    with any_password():
+        asyncio.run(serve(*sys.argv[1:]))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
+from unittest.mock import patch
 
 from innkeeper.jose.hashes import sha256
 from innkeeper.server import app
 from innkeeper.server.config import Settings
+from innkeeper.server.flows import first_administrator
 from innkeeper.server.flows.client_authentication import sealed_for
 from innkeeper.server.flows.keys import new_record
 from innkeeper.server.flows.seals import Seals
@@ -25,6 +29,8 @@ from innkeeper.server.model.trusted_issuer import BringingApp, TrustedIssuer
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.grants import client_credentials, jwt_bearer
 from innkeeper.server.storage.memory.store import MemoryStore
+from innkeeper.server.storage.postgresql import PostgresStore
+from innkeeper.server.storage.postgresql import open_store as open_postgres
 from innkeeper.server.storage.sqlite.store import SqliteStore, open_store
 from tests.assertions import a_key
 from tests.television import TELEVISION
@@ -41,13 +47,18 @@ from tests.world import (
 )
 
 Role = Literal["serving", "command"]
-AnyStore = MemoryStore | SqliteStore
+AnyStore = MemoryStore | SqliteStore | PostgresStore
 PARTNER: Final = IssuerName("https://partner.example.test")
 READ: Final = (ApiGrant(api=TIMESHEETS, scope=("read:timesheets",)),)
 # So many that no one of them comes near the most refresh tokens that a person may hold.
-PEOPLE: Final = 64
+PEOPLE: Final = 16
 CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
-MACHINE: Final[dict[str, Any]] = {"type": "m2m", "redirect_uris": (), "response_types": (), "api_grants": READ}
+MACHINE: Final[dict[str, Any]] = {
+    "type": "m2m",
+    "redirect_uris": (),
+    "response_types": (),
+    "api_grants": READ,
+}
 
 
 class Silent:
@@ -58,16 +69,52 @@ class Silent:
 
 
 async def open_at(address: str, role: Role) -> AnyStore:
-    """`memory`, or the path of an SQLite file."""
+    """`memory`, a DSN, or the path of an SQLite file."""
     if address == "memory":
-        return MemoryStore()
+        return a_hesitant_memory()
+    if address.startswith("postgresql:"):
+        return await open_postgres(address)
     return await asyncio.to_thread(open_store, Path(address), role=role)
+
+
+def store_of(address: str) -> str:
+    """What kind of store that is."""
+    if address.startswith("postgresql:"):
+        return "postgresql"
+    return "memory" if address == "memory" else "sqlite"
+
+
+def a_hesitant_memory() -> MemoryStore:
+    """No method of the memory store suspends: without a pause after each read its rivals would come one by one."""
+    store = MemoryStore()
+    for noun, name in (
+        (store.codes, "read"), (store.refresh_families, "read"), (store.device_codes, "read"),
+        (store.links, "get"), (store.consents, "of"),
+    ):  # fmt: skip
+        setattr(noun, name, _hesitating(getattr(noun, name)))
+    return store
+
+
+def _hesitating(read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def hesitate(*arguments: Any) -> Any:
+        found = await read(*arguments)
+        await asyncio.sleep(0)
+        return found
+
+    return hesitate
 
 
 async def services_on(store: AnyStore) -> Services:
     """A node on this state."""
     services = await app.open_services(Settings(issuer=ISSUER), store, MASTER, events=Silent())
     return dataclasses.replace(services, passwords=FastPasswords())
+
+
+@contextmanager
+def any_password() -> Iterator[None]:
+    """How hard one is to guess takes milliseconds to say, and is not what is raced for."""
+    with patch.object(first_administrator, "problem_with", return_value=None):
+        yield
 
 
 async def prepare(store: AnyStore) -> None:
@@ -95,12 +142,17 @@ async def prepare(store: AnyStore) -> None:
 
 def people() -> tuple[User, ...]:
     """Alike but for their names."""
-    return tuple(a_user(f"person-{number}", created_at=CREATED, updated_at=CREATED) for number in range(PEOPLE))
+    return tuple(
+        a_user(f"person-{number}", created_at=CREATED, updated_at=CREATED) for number in range(PEOPLE)
+    )
 
 
 def clients(at_rest: Seals) -> tuple[Client, ...]:
     """`web` forgives nothing; `tabs` has an overlap; `tv` waits; `cron` signs; `bridge` brings statements."""
-    refreshing: dict[str, Any] = {"grant_types": ("authorization_code", "refresh_token"), "created_at": CREATED}
+    refreshing: dict[str, Any] = {
+        "grant_types": ("authorization_code", "refresh_token"),
+        "created_at": CREATED,
+    }
     sealed = at_rest.seal("at-rest", SECRET.encode(), associated=sealed_for("cron"))
     secret = ClientSecret(digest=sha256(SECRET.encode()), created_at=CREATED, sealed=sealed)
     return (
