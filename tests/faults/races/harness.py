@@ -80,10 +80,13 @@ class Arena:
     async def race(
         self, kind: Kind, trials: int, width: int, *, loses_answers: bool = False, until_wrong: bool = False
     ) -> Report:
-        """So many trials of so many rivals. Each process has its share of the rivals of every trial."""
+        """So many trials of so many rivals. Each process has its share of the rivals of every trial.
+
+        `loses_answers`: of every trial the answer to one COMMIT, in each process.
+        """
         report = Report()
         here = -(-width // (1 + len(self._others)))
-        at_once = max(1, min(kind.at_once, _MOST_RIVALS // here))
+        at_once = 1 if loses_answers else max(1, min(kind.at_once, _MOST_RIVALS // here))
         while report.trials < trials and not (until_wrong and report.wrong):
             tickets = await kind.make(min(at_once, trials - report.trials), self._services)
             told = await self._let_go(kind, tickets, width, loses_answers)
