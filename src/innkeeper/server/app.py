@@ -5,7 +5,7 @@ import gc
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -95,6 +95,7 @@ async def open_services(
     grants: Sequence[GrantType] = GRANTS,
     read_document: ReadDocument | None = None,
     hooks: Hooks | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Services:
     """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`.
 
@@ -107,7 +108,7 @@ async def open_services(
     at_rest = Seals(master, "", entropy.random)
     subjects = await subjects_of(instance, store, at_rest, entropy)
     keys = KeyRing(at_rest)
-    registry = Registry(store, await store.registry.snapshot(), keys.take)
+    registry = Registry(store, await store.registry.snapshot(), keys.take, monotonic)
     keys.take(registry.snapshot)
     return Services(
         settings=settings,

@@ -27,7 +27,7 @@ class Job:
 
 
 JOBS: Final[tuple[Job, ...]] = (
-    Job("refresh_registry", 1.0, refresh_registry),
+    Job("refresh_registry", 0.5, refresh_registry),
     Job("rotate_keys", 60.0, rotate_keys),
     Job("purge_expired", 60.0, purge_expired),
     Job("reseal", 60.0, reseal),
