@@ -29,8 +29,10 @@ from innkeeper.server.observe.log import EventLog
 from innkeeper.server.protocol.grants import GRANTS, legacy_grants
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
+from innkeeper.server.storage.sqlite import transfer as sqlite_transfer
 from innkeeper.server.storage.sqlite.store import SqliteStore
 from innkeeper.server.storage.sqlite.store import open_store as open_sqlite
+from innkeeper.server.storage.transfer.interface import End
 from innkeeper.server.web.asgi import Front
 from innkeeper.server.web.pages.failures import reporter
 from innkeeper.server.web.routes import ROUTES
@@ -70,6 +72,21 @@ class SystemEntropy:
 async def open_store(path: Path, *, role: Literal["serving", "command"]) -> SqliteStore:
     """The embedded store. Raises `StoreUnavailable`, `SchemaRefused`."""
     return await asyncio.to_thread(open_sqlite, path, role=role)
+
+
+async def open_snapshot(place: Path) -> End:
+    """A database to be read as it is at this instant. Raises `StoreUnavailable`."""
+    return await asyncio.to_thread(sqlite_transfer.open_snapshot, place)
+
+
+async def open_alone(place: Path, *, may_create: bool = False) -> End:
+    """A database to be written as a whole, by nobody else. Raises `StoreUnavailable`."""
+    return await asyncio.to_thread(sqlite_transfer.open_alone, place, may_create=may_create)
+
+
+async def open_backup(file: Path) -> End:
+    """A new backup file. Raises FileExistsError."""
+    return await asyncio.to_thread(sqlite_transfer.open_new, file)
 
 
 async def open_services(
@@ -122,6 +139,12 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
     assert check is not None
     wanted = Instance(issuer=settings.issuer, master_check=check, created_at=clock.now())
     stored = await store.claim_instance(wanted)
+    require_owner(stored, settings, master)
+    return stored
+
+
+def require_owner(stored: Instance, settings: Settings, master: MasterSecret) -> None:
+    """Raises `StartRefused` where the database belongs to another issuer or master secret."""
     known = [master.derive("master-check", "", key_id=key.key_id) for key in master.ring]
     if stored.master_check not in known:
         raise StartRefused(
@@ -133,7 +156,6 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
             f"This database belongs to the issuer {stored.issuer}, the settings say {settings.issuer}."
             " Every app and API knows the issuer by its exact spelling: set it back, or start a new data folder."
         )
-    return stored
 
 
 def create_app(services: Services) -> Front:
