@@ -17,6 +17,8 @@ from innkeeper.server.storage.outcomes import (
     Claimed,
     Done,
     Gone,
+    Held,
+    HeldElsewhere,
     Redeemed,
     Replayed,
     Stale,
@@ -183,6 +185,15 @@ async def a_claim_that_won_is_told_so_again(world: World) -> None:
     world.store.lose_next_answer()
     assert await world.store.assertion_ids.claim(b"d" * 32, expires_at=NOW, attempt=attempt) == Claimed()
     assert await world.store.assertion_ids.claim(b"d" * 32, expires_at=NOW, attempt=attempt) == Claimed()
+
+
+async def a_lease_has_one_holder(world: World) -> None:
+    leases, ours, theirs = world.store.leases, an_attempt(), an_attempt()
+    assert await leases.take("jobs", holder=ours, now=NOW, lasts=HOUR) == Held(until=NOW + HOUR)
+    early = await leases.take("jobs", holder=theirs, now=NOW + HOUR / 2, lasts=HOUR)
+    assert early == HeldElsewhere(until=NOW + HOUR)
+    late = await leases.take("jobs", holder=theirs, now=NOW + HOUR, lasts=HOUR)
+    assert late == Held(until=NOW + 2 * HOUR)
 
 
 async def a_raced_client_has_one_change(world: World) -> None:

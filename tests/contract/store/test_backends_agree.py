@@ -148,6 +148,8 @@ class History:
             lambda s: s.links.create(link, events=EVENTS),
             lambda s: s.links.get(link.key),
             lambda s: s.assertion_ids.claim(link.key, expires_at=link.expires_at, attempt=attempt),
+            lambda s: s.leases.take("jobs", holder=attempt, now=link.expires_at, lasts=HOUR),
+            lambda s: s.leases.release("jobs", holder=attempt),
             lambda s: s.links.create_first_administrator(
                 link.key,
                 user,
@@ -228,6 +230,7 @@ async def test_the_same_histories_have_the_same_outcomes(tmp_path: Path) -> None
     # Histories in which nothing happens would agree, too.
     assert {"Done", "Stale", "Gone", "Missing", "Conflict", "Blocked"} <= told
     assert {"Redeemed", "Replayed", "Burnt", "AlreadyRedeemed", "SessionAndUser"} <= told
+    assert {"Held", "HeldElsewhere"} <= told
 
 
 async def a_history_has_the_same_outcomes(seed: int, database: Path) -> set[str]:

@@ -20,6 +20,7 @@ from innkeeper.server.storage.sqlite import assertion_ids as sqlite_assertion_id
 from innkeeper.server.storage.sqlite import clients as sqlite_clients
 from innkeeper.server.storage.sqlite import codes as sqlite_codes
 from innkeeper.server.storage.sqlite import issuance as sqlite_issuance
+from innkeeper.server.storage.sqlite import leases as sqlite_leases
 from innkeeper.server.storage.sqlite import links as sqlite_links
 from innkeeper.server.storage.sqlite import open_store
 from tests.contract.store import laws
@@ -133,6 +134,20 @@ BROKEN_STATEMENTS: dict[str, tuple[ModuleType, str, str, str, Law]] = {
         "claimed_by",
         "NULL",
         laws.a_claim_that_won_is_told_so_again,
+    ),
+    "a lease that is taken from its holder": (
+        sqlite_leases,
+        "TAKE",
+        "OR leases.expires_at <= ?4",
+        "OR ?4 IS NOT NULL",
+        laws.a_lease_has_one_holder,
+    ),
+    "a lease that never ends": (
+        sqlite_leases,
+        "TAKE",
+        "OR leases.expires_at <= ?4",
+        "AND ?4 IS NOT NULL",
+        laws.a_lease_has_one_holder,
     ),
     "a replacement that does not ask for the revision": (
         sqlite_clients,

@@ -97,6 +97,18 @@ class AlreadyClaimed(msgspec.Struct, frozen=True, kw_only=True):
     """Another attempt had it before; nothing was changed."""
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease is this holder's."""
+
+    until: datetime
+
+
+class HeldElsewhere(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease is another holder's; nothing was changed."""
+
+    until: datetime
+
+
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt was counted and may go on."""
 

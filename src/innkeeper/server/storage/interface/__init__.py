@@ -19,6 +19,7 @@ from innkeeper.server.storage.interface.catalogue import (
     TrustedIssuers,
 )
 from innkeeper.server.storage.interface.devices import DeviceCodes
+from innkeeper.server.storage.interface.leases import Leases
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 from innkeeper.server.storage.interface.store import Store
 
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceCodes",
     "Directories",
     "Grants",
+    "Leases",
     "Links",
     "RefreshFamilies",
     "Registry",

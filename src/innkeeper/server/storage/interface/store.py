@@ -16,6 +16,7 @@ from innkeeper.server.storage.interface.catalogue import (
     TrustedIssuers,
 )
 from innkeeper.server.storage.interface.devices import DeviceCodes
+from innkeeper.server.storage.interface.leases import Leases
 from innkeeper.server.storage.interface.people import Consents, Links, Sessions, Throttles, Users
 
 
@@ -40,6 +41,7 @@ class Store(Protocol):
     device_codes: DeviceCodes
     links: Links
     assertion_ids: AssertionIds
+    leases: Leases
 
     async def instance(self) -> Instance | None: ...
     async def claim_instance(self, instance: Instance) -> Instance:

@@ -13,6 +13,7 @@ from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
 from innkeeper.server.storage.memory.consents import MemoryConsents
 from innkeeper.server.storage.memory.devices import MemoryDeviceCodes
 from innkeeper.server.storage.memory.directories import MemoryDirectories
+from innkeeper.server.storage.memory.leases import MemoryLeases
 from innkeeper.server.storage.memory.links import MemoryLinks
 from innkeeper.server.storage.memory.people import MemoryUsers
 from innkeeper.server.storage.memory.purge import purge
@@ -52,6 +53,7 @@ class MemoryStore:
         self.device_codes: interface.DeviceCodes = MemoryDeviceCodes(tables)
         self.links: interface.Links = MemoryLinks(tables)
         self.assertion_ids: interface.AssertionIds = MemoryAssertionIds(tables)
+        self.leases: interface.Leases = MemoryLeases(tables)
 
     @property
     def counters(self) -> Counters:

@@ -99,6 +99,13 @@ class AssertionIdRow(msgspec.Struct, frozen=True, kw_only=True):
     claimed_by: Attempt
 
 
+class LeaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a lease is."""
+
+    holder: Attempt
+    expires_at: datetime
+
+
 class Tables:
     """All state. Whatever reads or writes it holds `lock`, so threads may share one store."""
 
@@ -130,6 +137,7 @@ class Tables:
         self.throttles: dict[bytes, ThrottleRow] = {}
         self.links: dict[HandleKey, LinkRow] = {}
         self.assertion_ids: dict[bytes, AssertionIdRow] = {}
+        self.leases: dict[str, LeaseRow] = {}
         self.audit: list[AuditRow] = []
         self.instance: Instance | None = None
 

@@ -26,6 +26,7 @@ from innkeeper.server.storage.sqlite.devices import SqliteDeviceCodes
 from innkeeper.server.storage.sqlite.directories import SqliteDirectories
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.grants import SqliteGrants
+from innkeeper.server.storage.sqlite.leases import SqliteLeases
 from innkeeper.server.storage.sqlite.links import SqliteLinks
 from innkeeper.server.storage.sqlite.people import SqliteUsers
 from innkeeper.server.storage.sqlite.purge import Purge
@@ -108,6 +109,7 @@ class SqliteStore:
         self.device_codes: interface.DeviceCodes = SqliteDeviceCodes(reader, writer)
         self.links: interface.Links = SqliteLinks(reader, writer)
         self.assertion_ids: interface.AssertionIds = SqliteAssertionIds(writer)
+        self.leases: interface.Leases = SqliteLeases(writer)
 
     async def instance(self) -> Instance | None:
         row = self._reader.row(GET_INSTANCE, ())
