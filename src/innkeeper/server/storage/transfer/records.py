@@ -21,6 +21,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...]
 
     def key_of(self, row: Row) -> Row:
+        """Where the next step goes on."""
         return tuple(row[self.columns.index(column)] for column in self.key)
 
 
@@ -60,4 +61,5 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def counted(positions: Positions) -> Counted:
+    """How much there is in these tables together."""
     return Counted(tables=len(positions), rows=sum(position.row_count for position in positions.values()))

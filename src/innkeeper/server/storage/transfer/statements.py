@@ -35,6 +35,7 @@ _INSERT: Final = "INSERT INTO {table} ({columns}) VALUES ({places})"
 
 
 def create_positions(placeholders: Mapping[str, str]) -> str:
+    """In the words of one store."""
     return _CREATE_POSITIONS.format(**placeholders)
 
 
@@ -47,14 +48,17 @@ def next_rows(table: Table, after: Row | None, limit: int) -> str:
 
 
 def count(table: Table) -> str:
+    """All of it."""
     return _COUNT.format(table=table.name)
 
 
 def empty(table_name: str) -> str:
+    """What a migration has put into it is carried like everything else."""
     return _EMPTY.format(table=table_name)
 
 
 def insert(table: Table) -> str:
+    """Its parameters are the columns of a row."""
     columns = ", ".join(table.columns)
     return _INSERT.format(table=table.name, columns=columns, places=_places(len(table.columns)))
 
