@@ -94,9 +94,9 @@ class Cluster:
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    async def fresh_database(self) -> str:
-        """The DSN of a new, empty database."""
-        return await fresh_database(self.dsn())
+    async def fresh_database(self, template: str | None = None) -> str:
+        """The DSN of a new database: empty, or a copy of another one that nobody is connected to."""
+        return await fresh_database(self.dsn(), template)
 
     def run(self, program: str, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
         """One of PostgreSQL's own programs, as the account that the server runs under."""
@@ -121,9 +121,9 @@ class Foreign:
     def dsn(self, database: str | None = None) -> str:
         return self._dsn if database is None else renamed(self._dsn, database)
 
-    async def fresh_database(self) -> str:
-        """The DSN of a new, empty database."""
-        return await fresh_database(self._dsn)
+    async def fresh_database(self, template: str | None = None) -> str:
+        """The DSN of a new database: empty, or a copy of another one that nobody is connected to."""
+        return await fresh_database(self._dsn, template)
 
     def stop(self) -> None:
         """It was not ours to start."""
@@ -139,12 +139,13 @@ def open_cluster(folder: Path) -> Cluster | Foreign:
     return cluster
 
 
-async def fresh_database(dsn: str) -> str:
-    """Made beside the one that `dsn` names."""
+async def fresh_database(dsn: str, template: str | None = None) -> str:
+    """Made beside the one that `dsn` names; `template` is the DSN of the one to be copied."""
     name = f"test_{os.urandom(8).hex()}"
+    copied = "" if template is None else f" TEMPLATE {urlsplit(template).path.lstrip('/')}"
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"CREATE DATABASE {name}{copied}")
     finally:
         await connection.close()
     return renamed(dsn, name)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from innkeeper.server.config import Settings
+from innkeeper.server.config import Database, Settings
 from innkeeper.server.flows.client_keys import ClientKeys
 from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.foreign_documents import ForeignDocuments, ReadDocument
@@ -36,6 +36,8 @@ from innkeeper.server.storage.transfer.interface import End
 from innkeeper.server.web.asgi import Front
 from innkeeper.server.web.pages.failures import reporter
 from innkeeper.server.web.routes import ROUTES
+
+SQLITE_FILE: Final = Database()
 
 
 class StartRefused(Exception):
@@ -69,9 +71,19 @@ class SystemEntropy:
         return next(self._counter)
 
 
-async def open_store(path: Path, *, role: Literal["serving", "command"]) -> SqliteStore:
-    """The embedded store. Raises `StoreUnavailable`, `SchemaRefused`."""
-    return await asyncio.to_thread(open_sqlite, path, role=role)
+async def open_store(
+    path: Path, database: Database = SQLITE_FILE, *, role: Literal["serving", "command"]
+) -> Store:
+    """PostgreSQL where the settings name one, or else the file. Raises `StoreUnavailable`, `SchemaRefused`."""
+    if database.url is None:
+        return await asyncio.to_thread(open_sqlite, path, role=role)
+    try:
+        from innkeeper.server.storage.postgresql import open_store as open_postgresql
+    except ImportError as error:
+        raise StartRefused(
+            "PostgreSQL needs a package that is not installed: pip install 'innkeeper[postgres]'"
+        ) from error
+    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
 
 
 async def open_snapshot(place: Path) -> End:

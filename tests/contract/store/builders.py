@@ -37,9 +37,10 @@ from innkeeper.server.model.trusted_issuer import AssertionUse, BringingApp, Tru
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.memory import MemoryStore
 from innkeeper.server.storage.outcomes import Done, Gone, GrantStanding, Redeemed, Replayed, Stale
+from innkeeper.server.storage.postgresql import PostgresStore
 from innkeeper.server.storage.sqlite import SqliteStore
 
-AnyStore = MemoryStore | SqliteStore
+AnyStore = MemoryStore | SqliteStore | PostgresStore
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LATER_THAN_ALL = NOW + timedelta(days=1)

@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 
 from innkeeper.server.storage.memory import MemoryStore
+from innkeeper.server.storage.postgresql import open_store as open_postgres
 from innkeeper.server.storage.sqlite import SqliteStore, open_store
 from tests.contract.store.builders import AnyStore, World
 from tests.contract.store.rivals import Rivals
+from tests.postgres import Cluster, Foreign
+
+_templates: dict[str, str] = {}
+
+
+async def a_database(request: pytest.FixtureRequest) -> str:
+    """The DSN of a database with today's schema, copied from one that was made once."""
+    cluster: Cluster | Foreign = request.getfixturevalue("postgres")
+    if cluster.dsn() not in _templates:
+        template = await cluster.fresh_database()
+        await (await open_postgres(template)).close()
+        _templates[cluster.dsn()] = template
+    return await cluster.fresh_database(_templates[cluster.dsn()])
 
 
 @pytest.fixture
@@ -25,10 +39,16 @@ async def sqlite_store(database: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[AnyStore]:
     """Every test that takes it is run against every backend."""
-    store: AnyStore = MemoryStore() if request.param == "memory" else open_store(database)
+    store: AnyStore
+    if request.param == "memory":
+        store = MemoryStore()
+    elif request.param == "sqlite":
+        store = open_store(database)
+    else:
+        store = await open_postgres(await a_database(request))
     yield store
     await store.close()
 
@@ -43,10 +63,21 @@ async def sqlite_world(sqlite_store: SqliteStore) -> World:
     return await World(sqlite_store).build()
 
 
-@pytest.fixture(params=["memory", "memory-threads", "sqlite", "sqlite-two-writers"])
+@pytest.fixture(
+    params=[
+        "memory", "memory-threads", "sqlite", "sqlite-two-writers", "postgresql", "postgresql-two-nodes"
+    ]
+)  # fmt: skip
 async def rivals(request: pytest.FixtureRequest, database: Path) -> AsyncIterator[Rivals]:
-    """One state and several ways to it: tasks of one loop, threads, two writers on one file."""
-    stores: list[AnyStore] = [MemoryStore()] if request.param.startswith("memory") else [open_store(database)]
+    """One state and several ways to it: tasks of one loop, threads, two writers on one file, two nodes."""
+    stores: list[AnyStore]
+    if request.param.startswith("postgresql"):
+        dsn = await a_database(request)
+        stores = [await open_postgres(dsn)]
+        if request.param == "postgresql-two-nodes":
+            stores.append(await open_postgres(dsn))
+    else:
+        stores = [MemoryStore()] if request.param.startswith("memory") else [open_store(database)]
     if request.param == "sqlite-two-writers":
         stores.append(open_store(database, role="command"))
     world = await World(stores[0]).build()

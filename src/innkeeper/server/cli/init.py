@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,15 +18,22 @@ from innkeeper.server.cli.failure import CommandFailed
     "--issuer", required=True, metavar="URL", help="The address of this server, as in https://id.example.com."
 )
 @click.option("--data", metavar="DIR", help="The folder to make. Default: INNKEEPER_DATA or this folder.")
-def init(issuer: str, data: str | None) -> None:
+@click.option(
+    "--database",
+    metavar="URL",
+    help="PostgreSQL instead of the SQLite file, as in postgresql://innkeeper@db.example.com/innkeeper."
+    " The password belongs into a passfile or PGPASSWORD.",
+)
+def init(issuer: str, data: str | None, database: str | None) -> None:
     """Prepare a data folder for production: settings, database, master secret, signing keys.
 
     Prints a link that makes the first administrator. It works once, for 24 hours.
     """
     from innkeeper.server.cli import settings_file
-    from innkeeper.server.config import Settings, check
+    from innkeeper.server.config import Database, Settings, check
 
-    check(Settings(issuer=issuer))
+    check(Settings(issuer=issuer, database=Database(url=database)))
+    _refuse_password(database)
     folder = data_folder.at(data or os.environ.get("INNKEEPER_DATA") or ".")
     if folder.is_production:
         raise CommandFailed(
@@ -37,13 +45,22 @@ def init(issuer: str, data: str | None) -> None:
         )
     folder.create()
     master_secret_file.load_or_create(folder, os.environ)
-    private_file.create(folder.config, settings_file.text(issuer))
+    private_file.create(folder.config, settings_file.text(issuer, database))
     try:
         link = asyncio.run(_prepare(folder))
     except BaseException:
         folder.config.unlink(missing_ok=True)  # so that the next try is not told that all is done
         raise
     _show(folder, issuer, link)
+
+
+def _refuse_password(database: str | None) -> None:
+    """Everybody on this machine can read command lines, and the settings are no secret."""
+    if database is not None and urlsplit(database).password is not None:
+        raise CommandFailed(
+            "The password does not belong into the URL: put it into ~/.pgpass, the file that PGPASSFILE names,"
+            " or PGPASSWORD."
+        )
 
 
 async def _prepare(folder: DataFolder) -> str:
@@ -60,7 +77,7 @@ def _show(folder: DataFolder, issuer: str, link: str) -> None:
         {
             "Issuer": issuer,
             "Settings": str(folder.config),
-            "Database": str(folder.database),
+            "Database": folder.settings().database.url or str(folder.database),
             "Master secret": f"{folder.master_secret}  (keep a copy apart from the database's backups)",
         }
     )

@@ -69,7 +69,7 @@ async def serve(
     log = EventLog()
     diagnostics.route(log)
     try:
-        store = await app.open_store(database, role="serving")
+        store = await app.open_store(database, settings.database, role="serving")
         try:
             services = await app.open_services(settings, store, master, events=log, hooks=hooks)
             started = await prepare(services)

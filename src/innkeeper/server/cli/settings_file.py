@@ -104,8 +104,9 @@ def explained() -> list[Explained]:
     return found
 
 
-def text(issuer: str) -> str:
-    """The whole file. Only the issuer is set; the rest stands commented with its default."""
+def text(issuer: str, database: str | None = None) -> str:
+    """The whole file. The issuer is set, and the database's url if there is one; the rest is commented out."""
+    known = {"issuer": issuer} | ({} if database is None else {"database.url": database})
     lines = [
         "# Settings of Innkeeper. What is commented out shows the default.",
         "# The environment overrules this file: INNKEEPER_LISTEN__PORT=9001 is `port` in [listen].",
@@ -117,8 +118,8 @@ def text(issuer: str) -> str:
             section = group
             lines += ["", f"[{section}]"]
         lines += ["", f"# {setting.text}"] if not section else [f"# {setting.text}"]
-        if setting.path == "issuer":
-            lines.append(f"issuer = {toml(issuer)}")
+        if setting.path in known:
+            lines.append(f"{name} = {toml(known[setting.path])}")
         else:
             lines.append(
                 f"# {name} = {toml(setting.example if setting.default is None else setting.default)}"

@@ -32,7 +32,7 @@ async def opened(folder: DataFolder) -> AsyncIterator[Services]:
 
     settings = folder.settings()
     master = master_secret_file.load(folder, os.environ)
-    store = await app.open_store(folder.database, role="command")
+    store = await app.open_store(folder.database, settings.database, role="command")
     try:
         yield await app.open_services(settings, store, master)
     finally:

@@ -10,7 +10,7 @@ CREATE TABLE refresh_families (
     absolute_expires_at BIGINT NOT NULL,
     rotated_at BIGINT,
     rotated_by {bytes},
-    overlaps BIGINT NOT NULL,
+    "overlaps" BIGINT NOT NULL,
     record {bytes} NOT NULL
 ) {hot};
 

@@ -94,4 +94,6 @@ def _refusal(mark: str) -> str:
 def _read(path: Path) -> Migration:
     text = path.read_text("utf-8")
     number, _, name = path.stem.partition("_")
-    return Migration(number=int(number), name=name, text=text, checksum=sha256(text.encode()).hex())
+    # Quotes about a name change nothing but which engines take it.
+    checksum = sha256(text.replace('"', "").encode()).hex()
+    return Migration(number=int(number), name=name, text=text, checksum=checksum)

@@ -9,9 +9,9 @@ from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId, HandleKey
 from innkeeper.server.storage.outcomes import ClientStanding, Done, OpaqueStanding, Stale
+from innkeeper.server.storage.rows import ACCESS_TOKEN, from_us, to_us
 from innkeeper.server.storage.sqlite.grants import standing_of
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Claimed
-from innkeeper.server.storage.sqlite.rows import to_us
+from innkeeper.server.storage.rows import to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

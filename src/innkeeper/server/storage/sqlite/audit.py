@@ -3,8 +3,8 @@
 from typing import Final
 
 from innkeeper.server.storage.audit_row import AuditRow
+from innkeeper.server.storage.rows import from_us
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import from_us
 
 LIST: Final = "SELECT at, type, record FROM audit_events ORDER BY event_key"
 

@@ -23,6 +23,7 @@ from innkeeper.server.storage.outcomes import (
     Replayed,
     Stale,
 )
+from innkeeper.server.storage.rows import CODE, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
@@ -31,7 +32,6 @@ from innkeeper.server.storage.sqlite.issuance import (
     revoke_grant,
 )
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import CODE, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

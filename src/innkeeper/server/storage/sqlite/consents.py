@@ -14,9 +14,9 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
+from innkeeper.server.storage.rows import API, CONSENT, GRANT
 from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.registry import GET_API
-from innkeeper.server.storage.sqlite.rows import API, CONSENT, GRANT
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

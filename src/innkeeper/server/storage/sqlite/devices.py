@@ -27,11 +27,11 @@ from innkeeper.server.storage.outcomes import (
     TooSoon,
     Waiting,
 )
+from innkeeper.server.storage.rows import DEVICE, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite import throttles
 from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import add_family, insert_access_token, insert_grant
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import DEVICE, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

@@ -10,8 +10,8 @@ from innkeeper.server.model.directory import DEFAULT_DIRECTORY, Directory
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import DirectoryName
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing
+from innkeeper.server.storage.rows import DIRECTORY
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import DIRECTORY
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

@@ -14,6 +14,7 @@ from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.trusted_issuer import AssertionUse
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Done, GrantStanding, Missing, Stale
+from innkeeper.server.storage.rows import GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.assertion_ids import claim, is_claimed
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
@@ -22,7 +23,6 @@ from innkeeper.server.storage.sqlite.issuance import (
     revoke_grant,
 )
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.trusted_issuers import is_unmoved
 from innkeeper.server.storage.sqlite.writer import Writer

@@ -9,7 +9,7 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.sqlite.rows import ACCESS_TOKEN, FAMILY, GRANT, to_us
+from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 
 MAX_FAMILIES: Final = 200

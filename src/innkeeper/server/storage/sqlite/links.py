@@ -11,9 +11,9 @@ from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.one_time_link import OneTimeLink
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.outcomes import Conflict, Done, Gone
+from innkeeper.server.storage.rows import LINK, to_us
 from innkeeper.server.storage.sqlite.people import insert_user
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import LINK, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

@@ -11,9 +11,9 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import Subject
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale, UserAndPassword
+from innkeeper.server.storage.rows import PASSWORD, USER
 from innkeeper.server.storage.sqlite.directories import has_directory
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import PASSWORD, USER
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

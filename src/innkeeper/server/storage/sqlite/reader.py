@@ -15,9 +15,9 @@ import apsw
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import Value
 from innkeeper.server.storage.sqlite.connection import open_reader
 from innkeeper.server.storage.sqlite.faults import translated
-from innkeeper.server.storage.sqlite.rows import Value
 
 Row = tuple[Any, ...]
 

@@ -22,10 +22,10 @@ from innkeeper.server.storage.outcomes import (
     Rotated,
     Stale,
 )
+from innkeeper.server.storage.rows import FAMILY, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.sqlite.issuance import insert_access_token, revoke_grant
 from innkeeper.server.storage.sqlite.reader import Reader, Row
-from innkeeper.server.storage.sqlite.rows import FAMILY, GRANT, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

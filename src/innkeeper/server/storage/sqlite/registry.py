@@ -14,9 +14,9 @@ from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
+from innkeeper.server.storage.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.directories import LIST_DIRECTORIES
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.trusted_issuers import LIST_ISSUERS
 from innkeeper.server.storage.sqlite.writer import Writer

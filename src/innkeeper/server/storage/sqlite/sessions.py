@@ -11,8 +11,8 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.session import Session
 from innkeeper.server.storage.outcomes import Done, Missing, SessionAndUser, Stale
+from innkeeper.server.storage.rows import SESSION, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import SESSION, USER, from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

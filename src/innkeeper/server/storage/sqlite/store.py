@@ -15,6 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import INSTANCE
 from innkeeper.server.storage.sqlite.access_tokens import SqliteAccessTokens
 from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
@@ -38,7 +39,6 @@ from innkeeper.server.storage.sqlite.registry import (
     SqliteRoles,
     SqliteSigningKeys,
 )
-from innkeeper.server.storage.sqlite.rows import INSTANCE
 from innkeeper.server.storage.sqlite.serving_lock import ServingLock, refuse_network_file_system
 from innkeeper.server.storage.sqlite.sessions import SqliteSessions
 from innkeeper.server.storage.sqlite.throttles import SqliteThrottles

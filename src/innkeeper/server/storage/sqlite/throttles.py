@@ -7,7 +7,7 @@ from typing import Final
 
 from innkeeper.server.model.throttle import AttemptLimit
 from innkeeper.server.storage.outcomes import Allowed, Blocked
-from innkeeper.server.storage.sqlite.rows import from_us, to_us
+from innkeeper.server.storage.rows import from_us, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

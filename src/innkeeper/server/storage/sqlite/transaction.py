@@ -10,7 +10,7 @@ import msgspec
 
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.sqlite.rows import Value, to_us
+from innkeeper.server.storage.rows import Value, to_us
 
 Row = tuple[Any, ...]
 _INSERT_EVENT: Final = "INSERT INTO audit_events (event_key, at, type, record) VALUES (?1, ?2, ?3, ?4)"

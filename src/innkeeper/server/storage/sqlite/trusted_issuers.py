@@ -10,9 +10,9 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import IssuerName
 from innkeeper.server.model.trusted_issuer import TrustedIssuer
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing
+from innkeeper.server.storage.rows import TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.directories import has_directory
 from innkeeper.server.storage.sqlite.reader import Reader
-from innkeeper.server.storage.sqlite.rows import TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 

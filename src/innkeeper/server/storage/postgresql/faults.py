@@ -1,0 +1,42 @@
+"""Which errors mean that the database is away, which that a transition must be tried again, and which are our own."""
+
+from typing import Final
+
+import asyncpg
+
+from innkeeper.server.storage.outcomes import StoreUnavailable
+
+# Two transactions met: nothing of this one happened, and the same statements may be tried at once.
+# A unique key that somebody took meanwhile is seen by the reads of the next try.
+COLLISIONS: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+)
+# The connection broke: whether a COMMIT that was under way has happened is not known.
+LOST: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+# The server lives but cannot or will not do it now: a standby, a full disk, too many connections.
+AWAY: Final = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+def translated(error: Exception) -> Exception:
+    """A lost or unwilling database is StoreUnavailable; a wrong statement is a bug. Never the DSN."""
+    if isinstance(error, (*LOST, *AWAY, TimeoutError)):
+        return StoreUnavailable(f"PostgreSQL: {type(error).__name__}: {error}")
+    return error

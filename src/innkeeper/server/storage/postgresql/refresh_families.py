@@ -1,0 +1,227 @@
+"""Refresh families, in PostgreSQL: a rotation is one UPDATE in place, guarded by the generation."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from innkeeper.server.model.access_token import OpaqueAccessToken
+from innkeeper.server.model.events import Event
+from innkeeper.server.model.grant import Epochs
+from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
+from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.outcomes import (
+    FamilyAndGrant,
+    Gone,
+    Overlapped,
+    OverlapSpent,
+    Reused,
+    Rotated,
+    Stale,
+)
+from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.postgresql.issuance import insert_access_token, revoke_grant
+from innkeeper.server.storage.postgresql.reader import Reader, Row
+from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.transitions import Transitions
+from innkeeper.server.storage.rows import FAMILY, GRANT, USER, from_us, to_us
+
+MAX_OVERLAPS: Final = 20
+
+_COLUMNS: Final = (
+    'f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f."overlaps", f.is_rotating'
+)
+READ: Final = """
+SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
+FROM refresh_families f
+JOIN grants g ON g.grant_id = f.grant_id
+LEFT JOIN users u ON u.user_id = g.user_id
+LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+WHERE f.family_key = $1
+""".replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
+# What a presentation stands on: the grant and everything that can end it.
+_STANDS: Final = """
+EXISTS (
+    SELECT 1 FROM grants g
+    JOIN clients c ON c.client_id = g.client_id
+    JOIN users u ON u.user_id = g.user_id
+    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+    WHERE g.grant_id = f.grant_id AND g.revoked_at IS NULL
+      AND c.is_enabled = 1 AND c.revision = $4 AND c.epoch = $5
+      AND u.is_enabled = 1 AND u.epoch = $6
+      AND coalesce(k.epoch, 0) = $7
+  )
+"""
+ROTATE: Final = """
+UPDATE refresh_families AS f
+SET generation = generation + CAST($10 AS SMALLINT), is_rotating = CAST($10 AS SMALLINT),
+    rotated_at = $2, rotated_by = $8, "overlaps" = 0,
+    idle_expires_at = least($9, absolute_expires_at)
+WHERE f.family_key = $1 AND f.generation = $3
+  AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
+  AND {stands}
+RETURNING generation
+""".replace("{stands}", _STANDS)
+OVERLAP: Final = """
+UPDATE refresh_families AS f
+SET "overlaps" = "overlaps" + 1
+WHERE f.family_key = $1 AND f.generation = $3 + 1
+  AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
+  AND f.rotated_at > $2 - $8 AND f."overlaps" < $9
+  AND {stands}
+RETURNING generation
+""".replace("{stands}", _STANDS)
+WHAT_HAPPENED: Final = """
+SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f."overlaps",
+       least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at
+FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
+WHERE f.family_key = $1
+"""
+OF_USER: Final = """
+SELECT {columns} FROM refresh_families f
+WHERE f.user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR f.client_id = $2) ORDER BY f.family_key
+""".replace("{columns}", _COLUMNS)
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """One presentation of a refresh token, as the transition is asked to judge it."""
+
+    key: HandleKey
+    presented: int
+    attempt: Attempt
+    now: datetime
+    overlap: timedelta
+    is_rotating: bool
+    idle_expires_at: datetime
+    epochs: Epochs
+    access_token: OpaqueAccessToken | None
+    rotated: Sequence[Event]
+    overlapped: Sequence[Event]
+    reused: Sequence[Event]
+    ahead: Sequence[Event]
+
+
+class PostgresRefreshFamilies:
+    """See `interface.RefreshFamilies`."""
+
+    def __init__(self, reader: Reader, transitions: Transitions) -> None:
+        self._reader = reader
+        self._transitions = transitions
+
+    async def read(self, key: HandleKey) -> FamilyAndGrant | None:
+        row = await self._reader.row(READ, (key,))
+        if row is None:
+            return None
+        grant = GRANT.decode(row[7])
+        if row[8] is not None:
+            grant = replace(grant, revoked_at=from_us(row[8]))
+        user = USER.decode(row[9]) if row[9] is not None else None
+        return FamilyAndGrant(
+            family=_family(row),
+            grant=grant,
+            user=user,
+            consent_epoch=row[10],
+            consents=consents_in(row[11]),
+        )
+
+    async def rotate(
+        self,
+        key: HandleKey,
+        *,
+        presented: int,
+        attempt: Attempt,
+        now: datetime,
+        overlap: timedelta,
+        is_rotating: bool,
+        idle_expires_at: datetime,
+        epochs: Epochs,
+        access_token: OpaqueAccessToken | None,
+        rotated: Sequence[Event],
+        overlapped: Sequence[Event],
+        reused: Sequence[Event],
+        ahead: Sequence[Event],
+    ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
+        rotation = Rotation(
+            key=key,
+            presented=presented,
+            attempt=attempt,
+            now=now,
+            overlap=overlap,
+            is_rotating=is_rotating,
+            idle_expires_at=idle_expires_at,
+            epochs=epochs,
+            access_token=access_token,
+            rotated=rotated,
+            overlapped=overlapped,
+            reused=reused,
+            ahead=ahead,
+        )
+        return await self._transitions.submit(partial(_rotate, rotation))
+
+    async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
+        return tuple(_family(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
+
+
+async def _rotate(
+    rotation: Rotation, transaction: Transaction
+) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
+    epochs, now_us = rotation.epochs, to_us(rotation.now)
+    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
+    common = (rotation.key, now_us, rotation.presented, *basis)
+    if transaction.is_retry:
+        row = await transaction.row(WHAT_HAPPENED, (rotation.key,))
+        if row is not None and row[3] == rotation.attempt:
+            return Rotated(generation=row[1])
+    successor = (rotation.attempt, to_us(rotation.idle_expires_at), int(rotation.is_rotating))
+    moved = await transaction.row(ROTATE, (*common, *successor))
+    if moved is not None:
+        await insert_access_token(rotation.access_token, transaction)
+        await transaction.record(rotation.rotated)
+        return Rotated(generation=moved[0])
+    overlap_us = rotation.overlap // timedelta(microseconds=1)
+    again = await transaction.row(OVERLAP, (*common, overlap_us, MAX_OVERLAPS))
+    if again is not None:
+        await insert_access_token(rotation.access_token, transaction)
+        await transaction.record(rotation.overlapped)
+        return Overlapped(generation=again[0])
+    return await _not_rotated(rotation, transaction)
+
+
+async def _not_rotated(
+    rotation: Rotation, transaction: Transaction
+) -> Rotated | OverlapSpent | Reused | Gone | Stale:
+    row = await transaction.row(WHAT_HAPPENED, (rotation.key,))
+    if row is None:
+        return Gone()
+    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us = row
+    if rotated_by == rotation.attempt:
+        return Rotated(generation=generation)
+    now_us = to_us(rotation.now)
+    if revoked_us is not None or ends_us <= now_us:
+        return Gone()
+    overlap_us = rotation.overlap // timedelta(microseconds=1)
+    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us
+    is_before = rotation.presented == generation - 1
+    if is_before and is_soon and overlaps >= MAX_OVERLAPS:
+        return OverlapSpent()
+    if rotation.presented == generation or (is_before and is_soon):
+        return Stale()
+    is_ahead = rotation.presented > generation
+    await revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, transaction)
+    return Reused(is_ahead=is_ahead)
+
+
+def _family(row: Row) -> RefreshFamily:
+    family = FAMILY.decode(row[0])
+    return replace(
+        family,
+        generation=row[1],
+        idle_expires_at=from_us(row[2]),
+        rotated_at=None if row[3] is None else from_us(row[3]),
+        rotated_by=None if row[4] is None else Attempt(row[4]),
+        overlaps=row[5],
+        is_rotating=bool(row[6]),
+    )

@@ -1,0 +1,138 @@
+"""The PostgreSQL store as a whole, and how it is opened."""
+
+from datetime import datetime
+from functools import partial
+from time import time_ns
+from typing import Final
+
+from innkeeper.server.model.instance import Instance
+from innkeeper.server.storage import interface
+from innkeeper.server.storage.audit_row import AuditRow
+from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.postgresql.access_tokens import PostgresAccessTokens
+from innkeeper.server.storage.postgresql.assertion_ids import PostgresAssertionIds
+from innkeeper.server.storage.postgresql.audit import audit_rows
+from innkeeper.server.storage.postgresql.clients import PostgresClients
+from innkeeper.server.storage.postgresql.codes import PostgresCodes
+from innkeeper.server.storage.postgresql.consents import PostgresConsents
+from innkeeper.server.storage.postgresql.devices import PostgresDeviceCodes
+from innkeeper.server.storage.postgresql.directories import PostgresDirectories
+from innkeeper.server.storage.postgresql.grants import PostgresGrants
+from innkeeper.server.storage.postgresql.leases import PostgresLeases
+from innkeeper.server.storage.postgresql.links import PostgresLinks
+from innkeeper.server.storage.postgresql.people import PostgresUsers
+from innkeeper.server.storage.postgresql.pool import Pool
+from innkeeper.server.storage.postgresql.purge import Purge
+from innkeeper.server.storage.postgresql.reader import Reader
+from innkeeper.server.storage.postgresql.refresh_families import PostgresRefreshFamilies
+from innkeeper.server.storage.postgresql.registry import (
+    PostgresApis,
+    PostgresRegistry,
+    PostgresRoles,
+    PostgresSigningKeys,
+)
+from innkeeper.server.storage.postgresql.schema import migrate
+from innkeeper.server.storage.postgresql.sessions import PostgresSessions
+from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
+from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.transitions import Transitions
+from innkeeper.server.storage.postgresql.trusted_issuers import PostgresTrustedIssuers
+from innkeeper.server.storage.rows import INSTANCE
+
+GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
+CLAIM_INSTANCE: Final = "UPDATE instance SET record = $1 WHERE id = 1 AND record IS NULL"
+REPLACE_INSTANCE: Final = "UPDATE instance SET record = $1 WHERE id = 1"
+PROBE: Final = "UPDATE instance SET probed_at = $1 WHERE id = 1"
+
+
+async def open_store(url: str, *, connections: int = 10, pooler: bool = False) -> "PostgresStore":
+    """Connects and brings the schema up to date.
+
+    Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
+    """
+    pool = Pool(url, size=connections, pooler=pooler)
+    try:
+        await migrate(pool)
+    except BaseException:
+        await pool.close()
+        raise
+    return PostgresStore(pool)
+
+
+class PostgresStore:
+    """See `interface.Store`. Made by `open_store`; belongs to the event loop that opened it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.counters = Counters()
+        self._pool = pool
+        self._reader = reader = Reader(pool, self.counters)
+        self._transitions = transitions = Transitions(pool, self.counters)
+        self._purge = Purge(transitions)
+        self.clients: interface.Clients = PostgresClients(reader, transitions)
+        self.apis: interface.Apis = PostgresApis(reader, transitions)
+        self.roles: interface.Roles = PostgresRoles(reader, transitions)
+        self.directories: interface.Directories = PostgresDirectories(reader, transitions)
+        self.trusted_issuers: interface.TrustedIssuers = PostgresTrustedIssuers(reader, transitions)
+        self.signing_keys: interface.SigningKeys = PostgresSigningKeys(reader, transitions)
+        self.registry: interface.Registry = PostgresRegistry(reader)
+        self.users: interface.Users = PostgresUsers(reader, transitions)
+        self.throttles: interface.Throttles = PostgresThrottles(transitions)
+        self.sessions: interface.Sessions = PostgresSessions(reader, transitions)
+        self.consents: interface.Consents = PostgresConsents(reader, transitions)
+        self.codes: interface.Codes = PostgresCodes(reader, transitions)
+        self.grants: interface.Grants = PostgresGrants(reader, transitions)
+        self.access_tokens: interface.AccessTokens = PostgresAccessTokens(reader, transitions)
+        self.refresh_families: interface.RefreshFamilies = PostgresRefreshFamilies(reader, transitions)
+        self.device_codes: interface.DeviceCodes = PostgresDeviceCodes(reader, transitions)
+        self.links: interface.Links = PostgresLinks(reader, transitions)
+        self.leases: interface.Leases = PostgresLeases(transitions)
+        self.assertion_ids: interface.AssertionIds = PostgresAssertionIds(transitions)
+
+    async def instance(self) -> Instance | None:
+        row = await self._reader.row(GET_INSTANCE, ())
+        return INSTANCE.decode(row[0]) if row and row[0] is not None else None
+
+    async def claim_instance(self, instance: Instance) -> Instance:
+        return await self._transitions.submit(partial(_claim_instance, instance))
+
+    async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
+        return await self._transitions.submit(partial(_replace_instance, instance, expected))
+
+    async def probe(self) -> None:
+        await self._transitions.submit(_probe)
+
+    async def purge(self, *, now: datetime, limit: int) -> int:
+        return await self._purge.run(now, limit)
+
+    async def audit_rows(self) -> tuple[AuditRow, ...]:
+        """Every audit row, oldest first."""
+        return await audit_rows(self._reader)
+
+    def lose_next_answer(self) -> None:
+        """For tests: the next COMMIT happens, its answer is lost, and the store tries again."""
+        self._transitions.loses_next_answer = True
+
+    async def close(self) -> None:
+        await self._transitions.close()
+        await self._pool.close()
+
+
+async def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:
+    if await transaction.change(CLAIM_INSTANCE, (INSTANCE.encode(instance),)):
+        return instance
+    [(record,)] = await transaction.rows(GET_INSTANCE)
+    return INSTANCE.decode(record)
+
+
+async def _replace_instance(instance: Instance, expected: Instance, transaction: Transaction) -> Instance:
+    """Compared as records: the bytes of an older version of this one differ."""
+    [(record,)] = await transaction.rows(GET_INSTANCE)
+    stored = None if record is None else INSTANCE.decode(record)
+    if stored is not None and stored != expected:
+        return stored
+    await transaction.change(REPLACE_INSTANCE, (INSTANCE.encode(instance),))
+    return instance
+
+
+async def _probe(transaction: Transaction) -> None:
+    await transaction.change(PROBE, (time_ns() // 1000,))
