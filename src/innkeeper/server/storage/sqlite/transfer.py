@@ -13,6 +13,7 @@ import apsw
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import to_us
 from innkeeper.server.storage.schema import marks, migrations
 from innkeeper.server.storage.schema.marks import Mark
 from innkeeper.server.storage.schema.migrations import Migration
@@ -26,7 +27,6 @@ from innkeeper.server.storage.sqlite.connection import (
     prepare_file,
 )
 from innkeeper.server.storage.sqlite.faults import translated
-from innkeeper.server.storage.sqlite.rows import to_us
 from innkeeper.server.storage.sqlite.serving_lock import ServingLock, refuse_network_file_system
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.transfer import progress, statements
