@@ -5,7 +5,8 @@ import gc
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -77,23 +78,37 @@ async def open_store(
     """PostgreSQL where the settings name one, or else the file. Raises `StoreUnavailable`, `SchemaRefused`."""
     if database.url is None:
         return await asyncio.to_thread(open_sqlite, path, role=role)
-    try:
+    with _postgresql_installed():
         from innkeeper.server.storage.postgresql import open_store as open_postgresql
+    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
+
+
+async def open_snapshot(path: Path, database: Database = SQLITE_FILE) -> End:
+    """A database to be read as it is at this instant. Raises `StoreUnavailable`."""
+    if database.url is None:
+        return await asyncio.to_thread(sqlite_transfer.open_snapshot, path)
+    with _postgresql_installed():
+        from innkeeper.server.storage.postgresql import transfer
+    return await transfer.open_snapshot(database.url, pooler=database.pooler)
+
+
+async def open_alone(path: Path, database: Database = SQLITE_FILE, *, may_create: bool = False) -> End:
+    """A database to be written as a whole, by nobody else. Raises `StoreUnavailable`."""
+    if database.url is None:
+        return await asyncio.to_thread(sqlite_transfer.open_alone, path, may_create=may_create)
+    with _postgresql_installed():
+        from innkeeper.server.storage.postgresql import transfer
+    return await transfer.open_alone(database.url, pooler=database.pooler)
+
+
+@contextmanager
+def _postgresql_installed() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise StartRefused(
             "PostgreSQL needs a package that is not installed: pip install 'innkeeper[postgres]'"
         ) from error
-    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
-
-
-async def open_snapshot(place: Path) -> End:
-    """A database to be read as it is at this instant. Raises `StoreUnavailable`."""
-    return await asyncio.to_thread(sqlite_transfer.open_snapshot, place)
-
-
-async def open_alone(place: Path, *, may_create: bool = False) -> End:
-    """A database to be written as a whole, by nobody else. Raises `StoreUnavailable`."""
-    return await asyncio.to_thread(sqlite_transfer.open_alone, place, may_create=may_create)
 
 
 async def open_backup(file: Path) -> End:

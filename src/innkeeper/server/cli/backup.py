@@ -45,7 +45,7 @@ async def _back_up(folder: DataFolder, target: Path, now: datetime) -> None:
 
     transfer = secrets.token_hex(8)
     unfinished = target.with_name(f".{target.name}.{transfer}")
-    source = await app.open_snapshot(folder.database)
+    source = await app.open_snapshot(folder.database, folder.settings().database)
     try:
         written = await app.open_backup(unfinished)
         try:

@@ -52,7 +52,8 @@ async def _restore(path: Path, folder: DataFolder | None, *, may_replace: bool) 
                 _report(path, backup)
                 return
             await _require_ours(folder, source)
-            target = await app.open_alone(folder.database, may_create=True)
+            database = folder.settings().database
+            target = await app.open_alone(folder.database, database, may_create=True)
             try:
                 now = datetime.now(UTC)
                 await flow.restore(source, target, backup, may_replace=may_replace, now=now, tell=tell)

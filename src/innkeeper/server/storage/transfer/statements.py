@@ -1,6 +1,6 @@
 """The statements of a transfer, in words that both stores understand. Parameters are ?1, ?2 …"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from innkeeper.server.storage.schema import marks
@@ -41,9 +41,9 @@ def create_positions(placeholders: Mapping[str, str]) -> str:
 
 def next_rows(table: Table, after: Row | None, limit: int) -> str:
     """Its parameters are the columns of `after`."""
-    key = ", ".join(table.key)
+    key = _names(table.key)
     where = "" if after is None else _AFTER.format(key=key, places=_places(len(table.key)))
-    columns = ", ".join(table.columns)
+    columns = _names(table.columns)
     return _NEXT.format(columns=columns, table=table.name, where=where, key=key, limit=limit)
 
 
@@ -59,8 +59,13 @@ def empty(table_name: str) -> str:
 
 def insert(table: Table) -> str:
     """Its parameters are the columns of a row."""
-    columns = ", ".join(table.columns)
+    columns = _names(table.columns)
     return _INSERT.format(table=table.name, columns=columns, places=_places(len(table.columns)))
+
+
+def _names(columns: Sequence[str]) -> str:
+    """Quoted: one of them is a word of SQL (`overlaps`)."""
+    return ", ".join(f'"{column}"' for column in columns)
 
 
 def _places(number: int) -> str:
