@@ -15,7 +15,6 @@ from tests.wire import Answer, Wire
 from tests.world import PASSWORD, VERIFIER
 
 OFFLINE: Final = " ".join(("openid", *SCOPES, "offline_access"))
-_CALLBACKS: Final = {"web": CALLBACK, "partner": PARTNER_CALLBACK}
 _MOST_STEPS: Final = 12
 
 
@@ -35,7 +34,7 @@ class Browser:
     async def code(self, client_id: str = "web", **parameters: str) -> str:
         """A code, by way of whatever pages come first."""
         answer = await self.authorize(client_id, **parameters)
-        return await self.finish(answer, _CALLBACKS[client_id])
+        return await self.finish(answer, callback_of(client_id))
 
     async def finish(self, answer: Answer, callback: str) -> str:
         """From this answer of ours on: signs in, allows, and reads the code from the address of the app."""
@@ -95,7 +94,7 @@ class App:
     def __init__(self, site: Site, wire: Wire, client_id: str = "web") -> None:
         self.wire = wire
         self.client_id = client_id
-        self._callback = _CALLBACKS.get(client_id, "")
+        self._callback = callback_of(client_id)
         self._credentials = _basic(client_id, site.secrets[client_id])
 
     async def exchange(self, code: str) -> Answer:
@@ -133,7 +132,7 @@ def authorization_request(client_id: str = "web", **parameters: str) -> dict[str
     """A good one with offline access, but for what is changed."""
     return {
         "client_id": client_id,
-        "redirect_uri": _CALLBACKS[client_id],
+        "redirect_uri": callback_of(client_id),
         "response_type": "code",
         "scope": OFFLINE,
         "audience": API,
@@ -142,6 +141,11 @@ def authorization_request(client_id: str = "web", **parameters: str) -> dict[str
         "code_challenge": pkce.s256(VERIFIER),
         "code_challenge_method": "S256",
     } | parameters
+
+
+def callback_of(client_id: str) -> str:
+    """Every app but ours is a partner's."""
+    return CALLBACK if client_id == "web" else PARTNER_CALLBACK
 
 
 def code_in(answer: Answer) -> str:

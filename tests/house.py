@@ -7,31 +7,47 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
 from tests.e2e import programs
-from tests.e2e.programs import Running
+
+
+class Standing(Protocol):
+    """What a house stands on: one dev server, or several nodes. `err` is its log."""
+
+    @property
+    def data(self) -> Path: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def err(self) -> str: ...
+    def person(self, username: str) -> dict[str, Any]: ...
+    def app(self, client_id: str) -> dict[str, Any]: ...
+    def settle(self) -> None:
+        """Until a change of apps, APIs or keys is known to every node."""
+        ...
 
 
 class House:
     """What its dev.json, its log and its commands tell."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Standing) -> None:
         self._running = running
         self.issuer = running.issuer
 
     def password(self, username: str) -> str:
-        return self._running.person(username)["password"]
+        return str(self._running.person(username)["password"])
 
     def secret(self, client_id: str) -> str:
-        return self._running.app(client_id)["client_secret"]
+        return str(self._running.app(client_id)["client_secret"])
 
     def command(self, *words: str) -> str:
         """`innkeeper WORDS` on the same data folder while the server runs; what it prints for programs."""
         done = programs.innkeeper(*words, data=self._running.data)
         assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr}"
+        self._running.settle()
         return done.stdout
 
     def event(self, **wanted: str) -> dict[str, Any]:
@@ -43,7 +59,7 @@ class House:
                 if event and all(event.get(name) == value for name, value in wanted.items()):
                     return event
             time.sleep(0.05)
-        raise AssertionError(f"no event {wanted} in {self._running.err_file}")
+        raise AssertionError(f"no event {wanted} in\n{self._running.err[-4000:]}")
 
     def machine_token(self) -> dict[str, Any]:
         """What timesheets-cron gets."""

@@ -245,15 +245,22 @@ async def a_site(
 
     `port` is the issuer's, a free one by default. `settings` go into the file: `lifetimes={"session_idle_s": 60}`.
     """
+    site = an_empty_site(path, database_url=database_url, port=port, **settings)
+    async with site.services() as services:
+        return replace(site, secrets=await _inhabit(services, people), people=people)
+
+
+def an_empty_site(
+    path: Path, *, database_url: str | None = None, port: int | None = None, **settings: Any
+) -> Site:
+    """Settings and master secret; the database is made by whoever opens it first."""
     issuer = f"http://localhost:{port or a_steady_port()}"
     folder = data_folder.at(path)
     folder.create()
     file = _Settings(issuer=issuer, database_url=database_url, more=settings)
     private_file.create(folder.config, file.text())
     master_secret_file.load_or_create(folder, {})
-    site = Site(folder=folder, issuer=issuer, database_url=database_url, secrets={}, people=people)
-    async with site.services() as services:
-        return replace(site, secrets=await _inhabit(services, people))
+    return Site(folder=folder, issuer=issuer, database_url=database_url, secrets={}, people=())
 
 
 async def _inhabit(services: Services, people: tuple[str, ...]) -> dict[str, str]:

@@ -53,6 +53,14 @@ class Wire:
         self._patience_s = patience_s
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
+    async def __aenter__(self) -> Wire:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+        # The turn in which the loop lets go of the sockets.
+        await asyncio.sleep(0)
+
     async def get(self, target: str, headers: Mapping[str, str] | None = None) -> Answer:
         return await self.ask("GET", target, headers=headers)
 

@@ -58,6 +58,9 @@ class Running:
         fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def settle(self) -> None:
+        """It follows its commands at once."""
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """The exit status."""
         if self.process.poll() is None:

@@ -1,11 +1,11 @@
-"""A television signs somebody in, with a phone, step by step over real sockets, on SQLite (E2)."""
+"""A television signs somebody in, with a phone, step by step over real sockets, on SQLite and on two nodes (E2)."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from examples.timesheets_api.app import create_app as create_api
 from innkeeper.jose import base64url
 from innkeeper.resource_server import Guard
 from innkeeper.server import app
+from innkeeper.server.config import Database
 from tests import television
 from tests.attacks.oracles import is_json_error
 from tests.e2e.http_browser import HttpBrowser
-from tests.house import House, a_house, http
+from tests.house import House, http
+from tests.postgres import Cluster, Foreign
 from tests.serving import free_socket, served
 from tests.television import DEVICE_GRANT, SCOPE, Phone, a_living_room
-from tests.world import START
+from tests.two_nodes import PLACES, a_house_at
+from tests.world import START, World
 
 pytestmark = pytest.mark.e2e
 ORIGIN = "https://tv.exampleco.test"
@@ -63,11 +66,25 @@ class Television:
         return f"{self.codes['verification_uri']} {self.codes['user_code']} {self.codes['verification_uri_complete']}"
 
 
+@pytest.fixture(scope="module", params=PLACES)
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
+    """With the example world."""
+    with a_house_at(request.param, tmp_path_factory.mktemp("living-room"), request) as running:
+        yield running
+
+
 @pytest.fixture
 def tv(house: House) -> Television:
     television = Television(house)
     assert television.ask().status_code == 200
     return television
+
+
+@pytest.fixture(params=PLACES)
+def another_house(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[House]:
+    """For one test alone."""
+    with a_house_at(request.param, tmp_path, request) as running:
+        yield running
 
 
 @pytest.fixture
@@ -194,14 +211,9 @@ def test_D16_opening_eves_link_does_nothing_whoever_is_signed_in(
 
 
 def test_D17_guesses_from_fifty_addresses_stop_and_nobody_who_waits_is_harmed(
-    tmp_path: Path, phone: HttpBrowser
+    another_house: House, phone: HttpBrowser
 ) -> None:
-    # A house of its own: after this, its page for codes is closed to strangers.
-    with a_house(tmp_path) as house:
-        guess_from_fifty_addresses(house, phone)
-
-
-def guess_from_fifty_addresses(house: House, phone: HttpBrowser) -> None:
+    house = another_house  # after this, its page for codes is closed to strangers
     tv = Television(house)
     tv.ask()
     phone.open(tv.codes["verification_uri"])
@@ -266,13 +278,19 @@ def test_D20_a_television_that_is_a_browser_may_call_from_its_registered_origin(
 # ------------------------------------------------------------ what takes days, with a clock that is moved
 
 
-async def a_living_room_on_disk(tmp_path: Path) -> Any:
-    return await a_living_room(store=await app.open_store(tmp_path / "tv.sqlite", role="serving"))
+@pytest.fixture(params=("sqlite", "postgresql"))
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[World]:
+    url = None
+    if request.param == "postgresql":
+        postgres: Cluster | Foreign = request.getfixturevalue("postgres")
+        url = await postgres.fresh_database()
+    store = await app.open_store(tmp_path / "tv.sqlite", Database(url=url), role="serving")
+    yield await a_living_room(store=store)
+    await store.close()
 
 
 @pytest.mark.anyio
-async def test_D11_a_television_that_was_off_for_three_days_is_still_signed_in(tmp_path: Path) -> None:
-    world = await a_living_room_on_disk(tmp_path)
+async def test_D11_a_television_that_was_off_for_three_days_is_still_signed_in(world: World) -> None:
     tokens = await television.tokens(world)
     world.clock.advance(days=3)
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "tv"}
@@ -280,16 +298,13 @@ async def test_D11_a_television_that_was_off_for_three_days_is_still_signed_in(t
     assert answer.status_code == 200
     assert answer.json()["refresh_token"] != tokens["refresh_token"]
     assert claims(answer.json()["id_token"])["auth_time"] == int(START.timestamp())
-    await world.services.store.close()
 
 
 @pytest.mark.anyio
-async def test_D15_a_code_that_nobody_types_expires_once(tmp_path: Path) -> None:
-    world = await a_living_room_on_disk(tmp_path)
+async def test_D15_a_code_that_nobody_types_expires_once(world: World) -> None:
     codes = await television.shown(world)
     world.clock.advance(minutes=15)
     is_json_error(await television.poll(world, codes), 400, "expired_token")
     is_json_error(await television.poll(world, codes), 400, "invalid_grant")
     phone = Phone(world)
     assert (await phone.enter(codes["user_code"])).status_code == 404
-    await world.services.store.close()

@@ -1,4 +1,4 @@
-"""The Timesheets company at work: steps that need no browser engine, over real sockets, on SQLite.
+"""The Timesheets company at work: steps that need no browser engine, over real sockets, on SQLite and on two nodes.
 
 The passwords of T49 to T51 are in `test_password_grant.py`, T18 and T19 in the tests of the browser libraries.
 """
@@ -28,8 +28,9 @@ from examples.timesheets_api.app import create_app as create_api
 from innkeeper.jose import base64url
 from innkeeper.resource_server import Guard
 from tests.e2e.http_browser import HttpBrowser
-from tests.house import House, a_house, http
+from tests.house import House, http
 from tests.serving import free_socket, port_of, served
+from tests.two_nodes import PLACES, a_house_at
 from tests.visitor import Page
 from tests.world import basic
 
@@ -38,10 +39,10 @@ WEB_GRANTS = ("authorization_code", "refresh_token", "implicit")
 OFFLINE = "openid profile offline_access read:timesheets create:timesheets"
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
+@pytest.fixture(scope="module", params=PLACES)
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[House]:
     """With the flows that new apps should not use."""
-    with a_house(tmp_path_factory.mktemp("company"), "--legacy") as running:
+    with a_house_at(request.param, tmp_path_factory.mktemp("company"), request, is_legacy=True) as running:
         grants = [word for name in WEB_GRANTS for word in ("--grant-type", name)]
         running.command("app", "change", "timesheets-web", *grants)
         yield running

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-Outcome = Literal["ok", "refused", "unknown"]
+Outcome = Literal["ok", "refused", "unknown", "unsent"]
 SECOND_NS: Final = 1_000_000_000
 
 
@@ -70,6 +70,10 @@ class Running:
         """An answer that does not say what happened: 503, a time-out, a reset connection."""
         self._end("unknown", None)
 
+    def unsent(self) -> None:
+        """Nobody took the connection, so nothing happened: it is no part of the history."""
+        self._end("unsent", None)
+
     def _end(self, outcome: Outcome, got: Any) -> None:
         ended = msgspec.structs.replace(
             self._operation, end_ns=self._history.clock(), outcome=outcome, got=got
@@ -104,5 +108,6 @@ class History:
         """The operations of each key, in the order in which they began."""
         found: dict[tuple[str, str], list[Operation]] = defaultdict(list)
         for operation in sorted(self.operations, key=lambda operation: operation.start_ns):
-            found[operation.kind, operation.key].append(operation)
+            if operation.outcome != "unsent":
+                found[operation.kind, operation.key].append(operation)
         return found

@@ -11,6 +11,7 @@ import msgspec
 
 SHORTEST_USER_CODE: Final = {"letters": 8, "digits": 9}
 LONGEST_USER_CODE: Final = 16
+LONGEST_DRAIN_S: Final = 300
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -26,6 +27,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     certificate: str | None = None
     private_key: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    drain_s: int = 2
+    """From SIGTERM until the sockets close: `/readyz` says 503, and everybody is still served."""
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,6 +150,8 @@ def check(settings: Settings) -> None:
             ip_network(network, strict=False)
         except ValueError as error:
             raise SettingsRefused(f"listen.trusted_proxies: {error}") from error
+    if not 0 <= settings.listen.drain_s <= LONGEST_DRAIN_S:
+        raise SettingsRefused(f"listen.drain_s: 0 to {LONGEST_DRAIN_S} seconds")
     _check_database(settings.database)
     shortest = SHORTEST_USER_CODE[settings.device.alphabet]
     if not shortest <= settings.device.length <= LONGEST_USER_CODE:

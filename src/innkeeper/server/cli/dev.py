@@ -66,7 +66,7 @@ def dev(
     settings = Settings(
         issuer=f"http://localhost:{chosen}{'/' if trailing_slash else ''}",
         data=str(folder.path),
-        listen=Listen(port=chosen),
+        listen=Listen(port=chosen, drain_s=0),
         legacy=ALL_LEGACY if legacy else LegacyFlows(),
         hooks=hooks,
         dev=True,

@@ -6,15 +6,18 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
 
 from innkeeper.server import app
 from innkeeper.server.config import Listen, Settings
+from innkeeper.server.flows.readiness import DRAINING, Readiness
 from innkeeper.server.flows.services import Services
 from innkeeper.server.hooks import Hooks
 from innkeeper.server.jobs.refresh_registry import refresh_registry
@@ -22,25 +25,48 @@ from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe import diagnostics
 from innkeeper.server.observe.log import EventLog
 from innkeeper.server.web.connection import BoundedConnection
+from innkeeper.server.web.request_head import CLOSE
 
 KEEP_ALIVE_S: Final = 5
-SHUTDOWN_S: Final = 10
+# From the end of the announcement; with the two seconds of `listen.drain_s` a node has gone after ten.
+SHUTDOWN_S: Final = 8
 # Python's 700 new objects are no more than a dozen requests under way hold alive: the collector would walk
 # through them every few milliseconds although hardly any can go yet.
 GC_THRESHOLDS: Final = (10_000, 20, 20)
 
 
 class Server(uvicorn.Server):
-    """Calls `on_started` once the sockets listen, and ends like any program when it is asked to."""
+    """Calls `on_started` once the sockets listen, and announces its end before it stops listening (F24)."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_started: Callable[[], None], readiness: Readiness, *, drain_s: float
+    ) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._readiness = readiness
+        self._drain_s = drain_s
+        self._closes_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
             self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM announces the end first; Ctrl-C, and whatever comes second, does not wait."""
+        if sig == signal.SIGTERM and self._closes_at is None and self._drain_s > 0:
+            self._closes_at = time.monotonic() + self._drain_s
+            self._readiness.refuse(DRAINING)
+            # Answers end their connections, so that no request is on its way when the rest are closed.
+            self.config.encoded_headers = [*self.config.encoded_headers, CLOSE]
+            self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """True when it is time to stop listening."""
+        is_announced = self._closes_at is not None and time.monotonic() >= self._closes_at
+        return await super().on_tick(counter) or is_announced
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -62,7 +88,7 @@ async def serve(
     prepare: Callable[[Services], Awaitable[Callable[[], None]]],
     hooks: Hooks | None = None,
 ) -> None:
-    """Until SIGTERM or Ctrl-C; requests under way get ten seconds.
+    """Until SIGTERM or Ctrl-C; then requests under way are finished, within `SHUTDOWN_S`.
 
     `prepare` runs before the first request; what it answers is called once the sockets listen.
     """
@@ -75,7 +101,8 @@ async def serve(
             started = await prepare(services)
             await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)
-            await Server(config, started).serve(sockets)
+            drain_s = settings.listen.drain_s
+            await Server(config, started, services.readiness, drain_s=drain_s).serve(sockets)
         finally:
             await store.close()
     finally:

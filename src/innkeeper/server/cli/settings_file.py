@@ -43,6 +43,10 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "Addresses or networks whose X-Forwarded-For is believed. Empty: every forwarded header is ignored.",
         None,
     ),
+    "listen.drain_s": (
+        "After SIGTERM /readyz answers 503 this long before the sockets close: time for proxies to turn away.",
+        None,
+    ),
     "database.url": (
         "PostgreSQL instead of the SQLite file. The password belongs into a passfile or PGPASSWORD.",
         "postgresql://innkeeper@db1.example.com,db2.example.com/innkeeper",

@@ -1,6 +1,6 @@
 """Everything a flow may use, passed explicitly in one frozen record. No globals, no context variables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from innkeeper.server.flows.client_keys import ClientKeys
 from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
+from innkeeper.server.flows.readiness import Readiness
 from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.flows.subjects import Subjects
@@ -65,3 +66,4 @@ class Services:
     events: EventSink
     grants: tuple[GrantType, ...]
     hooks: Hooks
+    readiness: Readiness = field(default_factory=Readiness)

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from innkeeper.server.web.request_head import MAX_HEADERS_BYTES, MAX_TARGET_BYTES
 
 REQUEST_TIMEOUT_S: Final = 20.0
+LAST_CALL_S: Final = 1.0
 MAX_HEAD_BYTES: Final = MAX_TARGET_BYTES + MAX_HEADERS_BYTES + 4 * 1024
 _NOTHING_MORE: Final = b"content-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
 
@@ -58,6 +59,7 @@ class BoundedConnection(HttpToolsProtocol):
     _in_head = False
     _in_request = False
     _head_bytes = 0
+    _is_last = False
     _refused_with = 400
     _deadline: asyncio.TimerHandle | None = None
 
@@ -102,11 +104,25 @@ class BoundedConnection(HttpToolsProtocol):
         if self.url[:1] != b"/" or b"#" in self.url:
             self._refuse(400)
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The body is here to its end."""
         self._in_request = False
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """At the end of the server: what was asked before it is answered, and nothing after it.
+
+        A request may be on its way on a connection that looks idle: cut off, it could not be sent again safely.
+        """
+        self._is_last = True
+        if self._is_idle():
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(LAST_CALL_S, self.timeout_keep_alive_handler)
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refused, with our status."""

@@ -22,7 +22,7 @@ from innkeeper.server.storage.postgresql.leases import PostgresLeases
 from innkeeper.server.storage.postgresql.links import PostgresLinks
 from innkeeper.server.storage.postgresql.people import PostgresUsers
 from innkeeper.server.storage.postgresql.pool import Pool
-from innkeeper.server.storage.postgresql.purge import Purge
+from innkeeper.server.storage.postgresql.purge import purge_of
 from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.refresh_families import PostgresRefreshFamilies
 from innkeeper.server.storage.postgresql.registry import (
@@ -67,7 +67,7 @@ class PostgresStore:
         self._pool = pool
         self._reader = reader = Reader(pool, self.counters)
         self._transitions = transitions = Transitions(pool, self.counters)
-        self._purge = Purge(transitions)
+        self._purge = purge_of(reader, transitions)
         self.clients: interface.Clients = PostgresClients(reader, transitions)
         self.apis: interface.Apis = PostgresApis(reader, transitions)
         self.roles: interface.Roles = PostgresRoles(reader, transitions)

@@ -38,6 +38,10 @@ def prepare_file(path: Path, *, may_create: bool) -> None:
 def open_writer(path: Path) -> apsw.Connection:
     """Never creates a file: a database that has vanished must not come back empty."""
     connection = _open(path)
+    if connection.readonly("main"):
+        # SQLite settles for reading where it may not write; this connection would never write again (F08).
+        connection.close(True)
+        raise StoreUnavailable(f"{path} cannot be written: its file system is read-only, or its mode is")
     _wait_for(connection, "PRAGMA journal_mode = WAL")
     connection.pragma("synchronous", "FULL")
     connection.wal_autocheckpoint(_AUTOCHECKPOINT_PAGES)

@@ -30,7 +30,7 @@ from innkeeper.server.storage.sqlite.grants import SqliteGrants
 from innkeeper.server.storage.sqlite.leases import SqliteLeases
 from innkeeper.server.storage.sqlite.links import SqliteLinks
 from innkeeper.server.storage.sqlite.people import SqliteUsers
-from innkeeper.server.storage.sqlite.purge import Purge
+from innkeeper.server.storage.sqlite.purge import purge_of
 from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.refresh_families import SqliteRefreshFamilies
 from innkeeper.server.storage.sqlite.registry import (
@@ -90,7 +90,7 @@ class SqliteStore:
         self._handle = WritingHandle(path, connection, self.counters)
         self._reader = reader = Reader(path, self.counters)
         self._writer = writer = Writer(self._handle, self.counters, queue_limit=queue_limit)
-        self._purge = Purge(writer)
+        self._purge = purge_of(reader, writer)
         self.clients: interface.Clients = SqliteClients(reader, writer)
         self.apis: interface.Apis = SqliteApis(reader, writer)
         self.roles: interface.Roles = SqliteRoles(reader, writer)

@@ -1,8 +1,9 @@
-"""/healthz: the process answers. /readyz: it could make a write durable."""
+"""/healthz: the process answers. /readyz: it could make a write durable, and is not about to end."""
 
 from innkeeper.server.flows.services import Services
 from innkeeper.server.web.answers import secret_json
 from innkeeper.server.web.http import Request, Response
+from innkeeper.server.web.refusals import RETRY_AFTER
 
 
 async def healthz(request: Request, services: Services) -> Response:
@@ -11,6 +12,8 @@ async def healthz(request: Request, services: Services) -> Response:
 
 
 async def readyz(request: Request, services: Services) -> Response:
-    """Raises `StoreUnavailable`, which is answered with 503."""
+    """503 for a reason of this node's own; raises `StoreUnavailable`, which is answered with 503 too."""
+    if reasons := services.readiness.reasons:
+        return secret_json({"status": ", ".join(reasons)}, status=503).with_headers(RETRY_AFTER)
     await services.store.probe()
     return secret_json({"status": "ready"})

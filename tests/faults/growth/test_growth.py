@@ -1,0 +1,79 @@
+"""What a large store costs: a rotation hardly more than in an empty one, and a purge nobody's time."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Amount
+from tests.faults.growth.grown import Grown, grown_sqlite
+from tests.faults.growth.loading import by_turns, cpu_us, p99_ms
+
+# A slice says little about time on a busy machine: of the bounds it is held to this one alone, and generously.
+CPU_RATIO, CPU_RATIO_OF_A_SLICE = 1.8, 4.0
+P99_RATIO, PURGE_RATIO = 3.0, 2.0
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def grown(
+    request: pytest.FixtureRequest, amount: Amount, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Grown]:
+    """Ten families a person, one in ten with its code; of these four in ten are over, with codes and grants."""
+    families = amount(full=10_000_000, quick=20_000)
+    sizes = {"people": families // 10, "ended": families // 25, "codes": families // 10}
+    folder = tmp_path_factory.mktemp("grown") / "site"
+    yield grown_sqlite(folder, families=families, **sizes)
+    shutil.rmtree(folder)  # pytest would keep it for three runs
+
+
+@pytest.fixture(scope="module")
+def empty(grown: Grown, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """Not quite: what is rotated must be there. A thousand families stay in the caches of everything."""
+    return grown_sqlite(tmp_path_factory.mktemp("empty") / "site", people=100, families=1000)
+
+
+def test_a_rotation_costs_hardly_more_in_a_large_store(
+    grown: Grown, empty: Grown, amount: Amount, is_full: bool
+) -> None:
+    rounds, requests = amount(full=15, quick=2), amount(full=3000, quick=500)
+    with empty.served() as small, grown.served() as large:
+        by_turns((small, large), rounds=1, requests=requests)
+        before, after = by_turns((small, large), rounds=rounds, requests=requests)
+        print(
+            f"\n{large.crowd.families} families: CPU {cpu_us(before):.0f} -> {cpu_us(after):.0f} us per rotation,"
+            f" p99 {p99_ms(before):.1f} -> {p99_ms(after):.1f} ms, resident {large.resident_mb:.1f} MB"
+        )
+    assert cpu_us(after) <= (CPU_RATIO if is_full else CPU_RATIO_OF_A_SLICE) * cpu_us(before)
+    assert not is_full or p99_ms(after) <= P99_RATIO * p99_ms(before)
+
+
+def test_nobody_waits_for_the_purge(grown: Grown, amount: Amount, is_full: bool) -> None:
+    requests = amount(full=2000, quick=500)
+    crowd = grown.side.crowd
+    with grown.served() as large:
+        quiet, busy = [large.window(requests)], []
+        while grown.left:
+            with grown.purging():
+                busy.append(large.window(requests))
+            quiet.append(large.window(requests))
+        print(
+            f"\n{crowd.ended} families purged in {len(busy)} windows: p99 {p99_ms(quiet):.1f} ->"
+            f" {p99_ms(busy):.1f} ms, CPU {cpu_us(quiet):.0f} -> {cpu_us(busy):.0f} us"
+        )
+        until_gone(grown)
+    assert grown.count("SELECT count(*) FROM grants") == crowd.families - crowd.ended
+    assert grown.count("SELECT count(*) FROM authorization_codes") == crowd.codes - crowd.ended
+    assert not is_full or p99_ms(busy) <= PURGE_RATIO * p99_ms(quiet)
+
+
+def until_gone(grown: Grown, patience_s: float = 600.0) -> None:
+    """The codes of the ended families go after these."""
+    crowd = grown.side.crowd
+    with grown.purging():
+        deadline = time.monotonic() + patience_s
+        while grown.count("SELECT count(*) FROM authorization_codes") > crowd.codes - crowd.ended:
+            assert time.monotonic() < deadline, "the purge has stopped before its end"
+            time.sleep(0.1)
