@@ -25,7 +25,7 @@ class Messages:
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
         """The messages that are complete now."""
         self._buffer += data
-        found = []
+        found: list[tuple[bytes, bytes]] = []
         while True:
             offset = 0 if self._is_untyped else 1
             if len(self._buffer) < offset + 4:
