@@ -79,7 +79,7 @@ def test_a_change_names_its_rows_by_their_primary_key(name: str) -> None:
 
 @pytest.mark.parametrize("migration", migrations.load(), ids=lambda migration: migration.name)
 def test_a_migration_is_portable(migration: migrations.Migration) -> None:
-    for statement in migration.statements(PLACEHOLDERS | {"hot": ""}):
+    for statement in migration.statements({**PLACEHOLDERS, "hot": ""}):
         assert list(faults_of(statement)) == [], statement
 
 

@@ -209,13 +209,7 @@ async def _start(
     audit: AuditRows,
     transaction: Transaction,
 ) -> Done | Conflict | Blocked:
-    """Several statements: what was counted is undone when the user code is another's."""
-    if transaction.is_retry and await transaction.row(STARTED_BY, (device.key,)) == (attempt,):
-        return Done()
-    counted = await throttles.attempt(limits, now, transaction)
-    if isinstance(counted, Blocked):
-        transaction.undo()
-        return counted
+    """Two statements and one transaction: a device that is one too many is undone."""
     values: dict[str, Value] = {
         "device_key": device.key,
         "user_code_mac": device.user_code_mac,
@@ -227,11 +221,14 @@ async def _start(
     }
     starting = Winning(START, values)
     starting.recorded(audit)
-    if await starting.row(transaction) is not None:
-        return Done()
-    transaction.undo()
-    is_ours = await transaction.row(STARTED_BY, (device.key,)) == (attempt,)
-    return Done() if is_ours else Conflict(what="user code")
+    if await starting.row(transaction) is None:
+        is_ours = await transaction.row(STARTED_BY, (device.key,)) == (attempt,)
+        return Done() if is_ours else Conflict(what="user code")
+    counted = await throttles.attempt(limits, now, transaction)
+    if isinstance(counted, Blocked):
+        transaction.undo()
+        return counted
+    return Done()
 
 
 async def _find(

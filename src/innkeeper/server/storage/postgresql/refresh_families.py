@@ -59,13 +59,14 @@ WHERE a.family_key = :family_key AND a.generation = :presented
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
+# Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either.
 OVERLAP: Final = """
 UPDATE refresh_families AS a
 SET "overlaps" = "overlaps" + 1
 WHERE a.family_key = :family_key AND a.generation = CAST(:presented AS BIGINT) + 1
   AND a.rotated_by <> :attempt
   AND a.idle_expires_at > :now AND a.absolute_expires_at > :now
-  AND a.rotated_at > {judged_at} - :overlap AND a."overlaps" < :most
+  AND CAST(:overlap AS BIGINT) > 0 AND a.rotated_at > {judged_at} - :overlap AND a."overlaps" < :most
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
@@ -211,7 +212,8 @@ async def _not_rotated(
         return Rotated(generation=generation)
     if revoked_us is not None or ends_us <= to_us(rotation.now):
         return Gone()
-    is_soon = rotated_us is not None and judged_at_us - rotated_us < _overlap_us(rotation)
+    overlap_us = _overlap_us(rotation)
+    is_soon = rotated_us is not None and overlap_us > 0 and judged_at_us - rotated_us < overlap_us
     is_before = rotation.presented == generation - 1
     if is_before and is_soon and overlaps >= MAX_OVERLAPS:
         return OverlapSpent()
