@@ -34,7 +34,7 @@ _MODIFIED: Final = re.compile(
     r"\binsert\s+into\s+(\w+)|(?<!\bfor )(?<!\bdo )\bupdate\s+(\w+)|\bdelete\s+from\s+(\w+)", re.IGNORECASE
 )
 _TARGET: Final = re.compile(
-    r"\binsert\s+into\s+(\w+).*?\bon\s+conflict\s*\(([^)]*)\)", re.IGNORECASE | re.DOTALL
+    r"\binsert\s+into\s+(\w+)(?:(?!\binsert\s).)*?\bon\s+conflict\s*\(([^)]*)\)", re.IGNORECASE | re.DOTALL
 )
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+) \((.*?)\n\)", re.DOTALL)
 

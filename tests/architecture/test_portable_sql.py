@@ -116,6 +116,12 @@ def test_a_change_by_another_column_is_seen() -> None:
     assert not list(unkeyed("UPDATE grants SET revoked_at = $1\nWHERE grant_id = $2 RETURNING grant_id"))
 
 
+def test_a_conflict_belongs_to_the_insert_before_it() -> None:
+    first = "WITH won AS (INSERT INTO grants VALUES ($1)) INSERT INTO {table} VALUES ($2) ON CONFLICT (event_key) DO NOTHING"
+    assert list(faults_of(first.format(table="audit_events"))) == []
+    assert list(faults_of(first.format(table="leases")))
+
+
 def test_an_upsert_and_a_held_row_are_no_second_change() -> None:
     sql = (
         "WITH held AS (SELECT 1 FROM throttles FOR UPDATE) INSERT INTO throttles VALUES ($1)"
