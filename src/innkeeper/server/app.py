@@ -4,7 +4,8 @@ import asyncio
 import gc
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -117,6 +118,7 @@ async def open_services(
     read_document: ReadDocument | None = None,
     hooks: Hooks | None = None,
     accept_clock: bool = False,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Services:
     """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`.
 
@@ -131,7 +133,7 @@ async def open_services(
     at_rest = Seals(master, "", entropy.random)
     subjects = await subjects_of(instance, store, at_rest, entropy)
     keys = KeyRing(at_rest)
-    registry = Registry(store, await store.registry.snapshot(), keys.take)
+    registry = Registry(store, await store.registry.snapshot(), keys.take, monotonic)
     keys.take(registry.snapshot)
     return Services(
         settings=settings,
