@@ -56,6 +56,11 @@ class Cluster:
         words = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-U", "postgres")
         self.run("initdb", "-D", str(self.data), *words)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the first process, which started the others."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Answers when it takes connections."""
         settings = [
