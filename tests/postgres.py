@@ -49,12 +49,21 @@ class Cluster:
 
     def create(self) -> None:
         """An empty cluster with one superuser, `postgres`, and no password."""
+        self.make_folder()
+        words = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-U", "postgres")
+        self.run("initdb", "-D", str(self.data), *words)
+
+    def make_folder(self) -> None:
+        """Empty, and its server's own."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if account := _account():
             shutil.chown(self.folder, account)
             _let_others_pass(self.folder)
-        words = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-U", "postgres")
-        self.run("initdb", "-D", str(self.data), *words)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the first process, which started the others."""
+        return None if self._process is None else self._process.pid
 
     @property
     def pid(self) -> int | None:
@@ -96,6 +105,12 @@ class Cluster:
             # The children notice within milliseconds; SIGQUIT makes them go without cleaning up.
             self._end(signal.SIGQUIT)
 
+    def wait(self) -> None:
+        """For the end of what somebody has killed."""
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
     def dsn(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
@@ -113,8 +128,7 @@ class Cluster:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait()
-            self._process = None
+            self.wait()
 
 
 class Foreign:

@@ -61,6 +61,9 @@ class Clock:
     def now(self) -> datetime:
         return self.instant
 
+    def check(self) -> None:
+        """It is never in doubt."""
+
     def advance(self, **duration: float) -> None:
         self.instant += timedelta(**duration)
 

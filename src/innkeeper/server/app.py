@@ -4,14 +4,15 @@ import asyncio
 import gc
 import itertools
 import os
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from innkeeper.server.config import Database, Settings
 from innkeeper.server.flows.client_keys import ClientKeys
+from innkeeper.server.flows.clocks import DatabaseClock, SystemClock, is_believable
 from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.foreign_documents import ForeignDocuments, ReadDocument
 from innkeeper.server.flows.fresh import Entropy
@@ -40,18 +41,6 @@ SQLITE_FILE: Final = Database()
 
 class StartRefused(Exception):
     """The server must not start on this database. The message says why and what to do."""
-
-
-class SystemClock:
-    """Follows the system's clock forwards and never backwards: a step back must not revive what has expired."""
-
-    def __init__(self) -> None:
-        self._offset_s = time.time() - time.monotonic()
-
-    def now(self) -> datetime:
-        """An aware UTC instant."""
-        self._offset_s = max(self._offset_s, time.time() - time.monotonic())
-        return datetime.fromtimestamp(time.monotonic() + self._offset_s, UTC)
 
 
 class SystemEntropy:
@@ -95,12 +84,15 @@ async def open_services(
     grants: Sequence[GrantType] = GRANTS,
     read_document: ReadDocument | None = None,
     hooks: Hooks | None = None,
+    accept_clock: bool = False,
 ) -> Services:
     """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`.
 
-    `read_document` fetches what apps publish.
+    `read_document` fetches what apps publish. `accept_clock`: go on even where the clock is far behind the last commit.
     """
-    clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
+    clock, entropy = clock or await _clock_of(store, accept=accept_clock), entropy or SystemEntropy()
+    if isinstance(store, SqliteStore):
+        store.keep_time(clock.now)
     seals = Seals(master, settings.issuer, entropy.random)
     instance = await _claim(settings, store, master, clock)
     # Stored keys outlive a change of the dev server's port: they are sealed for the database, not for its issuer.
@@ -125,6 +117,41 @@ async def open_services(
         events=events or EventLog(),
         grants=(*grants, *legacy_grants(settings.legacy)),
         hooks=hooks or Hooks(),
+    )
+
+
+async def _clock_of(store: Store, *, accept: bool) -> Clock:
+    """The database's, or the machine's where it has none; never behind the last commit, unless that is accepted."""
+    now, last_commit = await store.time(), await store.last_commit_at()
+    if not is_believable(now or datetime.now(UTC), last_commit):
+        if not accept:
+            raise StartRefused(
+                _wrong_clock(now or datetime.now(UTC), last_commit, is_database=now is not None)
+            )
+        last_commit = None
+    if now is None:
+        return SystemClock(last_commit)
+    clock = DatabaseClock(partial(_time_of, store), last_commit)
+    await clock.measure()
+    return clock
+
+
+async def _time_of(store: Store) -> datetime:
+    now = await store.time()
+    assert now is not None
+    return now
+
+
+def _wrong_clock(now: datetime, last_commit: datetime | None, *, is_database: bool) -> str:
+    whose = "database's" if is_database else "machine's"
+    seen = (
+        ""
+        if last_commit is None
+        else f", and the database was last written to at {last_commit:%Y-%m-%d %H:%M}"
+    )
+    return (
+        f"The {whose} clock says {now:%Y-%m-%d %H:%M} UTC{seen}. Set the clock. If the database is what was wrong,"
+        " `innkeeper serve --accept-clock` starts all the same: what had expired since then may be used again."
     )
 
 

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 )
 @click.option("--host", metavar="ADDRESS", help="Instead of `listen.host`.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Instead of `listen.port`.")
-def serve(data: str | None, config: str | None, host: str | None, port: int | None) -> None:
+@click.option(
+    "--accept-clock",
+    is_flag=True,
+    help="Start although the clock is far behind the last use of the database.",
+)
+def serve(
+    data: str | None, config: str | None, host: str | None, port: int | None, accept_clock: bool
+) -> None:
     """Serve a data folder that `innkeeper init` has prepared, until SIGTERM or Ctrl-C."""
     from msgspec.structs import replace
 
@@ -40,7 +47,7 @@ def serve(data: str | None, config: str | None, host: str | None, port: int | No
     except OSError as error:
         remedy = "Set `listen.host` and `listen.port` in the settings, or --host and --port."
         raise listening.failure(error, listen.port, remedy=remedy) from error
-    _run(folder, replace(settings, listen=listen), sockets)
+    _run(folder, replace(settings, listen=listen), sockets, accept_clock=accept_clock)
 
 
 def check_exposure(listen: Listen) -> None:
@@ -73,7 +80,7 @@ def check_files(folder: DataFolder, listen: Listen) -> None:
         )
 
 
-def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket]) -> None:
+def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket], *, accept_clock: bool) -> None:
     from innkeeper.server.cli import serving
 
     master = master_secret_file.load(folder, os.environ)
@@ -86,4 +93,6 @@ def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket]) -
     async def prepare(services: Services) -> Callable[[], None]:
         return started
 
-    serving.run(serving.serve(settings, folder.database, master, sockets, prepare, hooks))
+    serving.run(
+        serving.serve(settings, folder.database, master, sockets, prepare, hooks, accept_clock=accept_clock)
+    )

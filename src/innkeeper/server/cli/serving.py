@@ -87,6 +87,8 @@ async def serve(
     sockets: list[socket.socket],
     prepare: Callable[[Services], Awaitable[Callable[[], None]]],
     hooks: Hooks | None = None,
+    *,
+    accept_clock: bool = False,
 ) -> None:
     """Until SIGTERM or Ctrl-C; then requests under way are finished, within `SHUTDOWN_S`.
 
@@ -97,7 +99,9 @@ async def serve(
     try:
         store = await app.open_store(database, settings.database, role="serving")
         try:
-            services = await app.open_services(settings, store, master, events=log, hooks=hooks)
+            services = await app.open_services(
+                settings, store, master, events=log, hooks=hooks, accept_clock=accept_clock
+            )
             started = await prepare(services)
             await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)

@@ -34,7 +34,7 @@ async def opened(folder: DataFolder) -> AsyncIterator[Services]:
     master = master_secret_file.load(folder, os.environ)
     store = await app.open_store(folder.database, settings.database, role="command")
     try:
-        yield await app.open_services(settings, store, master)
+        yield await app.open_services(settings, store, master, accept_clock=True)
     finally:
         await store.close()
 

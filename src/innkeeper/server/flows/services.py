@@ -20,9 +20,12 @@ from innkeeper.server.storage.interface import Store
 
 
 class Clock(Protocol):
-    """What time it is, as an aware UTC instant."""
+    """What time it is, as an aware UTC instant that is never before an earlier one."""
 
     def now(self) -> datetime: ...
+    def check(self) -> None:
+        """Raises `StoreUnavailable` where the time is not known well enough: the node is not ready."""
+        ...
 
 
 class Passwords(Protocol):

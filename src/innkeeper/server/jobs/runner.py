@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from innkeeper.server.flows.services import Services
+from innkeeper.server.jobs.lead import Lead
+from innkeeper.server.jobs.measure_clock import measure_clock
 from innkeeper.server.jobs.purge_expired import purge_expired
 from innkeeper.server.jobs.refresh_registry import refresh_registry
 from innkeeper.server.jobs.reseal import reseal
@@ -24,22 +26,27 @@ class Job:
     name: str
     interval_s: float
     run: Callable[[Services], Awaitable[None]]
+    on_one_node: bool = False
+    """It looks after what all nodes share: the one that holds the lease runs it, the others do not."""
 
 
 JOBS: Final[tuple[Job, ...]] = (
     Job("refresh_registry", 1.0, refresh_registry),
-    Job("rotate_keys", 60.0, rotate_keys),
-    Job("purge_expired", 60.0, purge_expired),
-    Job("reseal", 60.0, reseal),
+    Job("measure_clock", 10.0, measure_clock),
+    Job("rotate_keys", 60.0, rotate_keys, on_one_node=True),
+    Job("purge_expired", 60.0, purge_expired, on_one_node=True),
+    Job("reseal", 60.0, reseal, on_one_node=True),
 )
 
 
 class Runner:
     """`start` and `stop` belong to one event loop."""
 
-    def __init__(self, services: Services, jobs: Sequence[Job] = JOBS) -> None:
+    def __init__(self, services: Services, jobs: Sequence[Job] = JOBS, lead: Lead | None = None) -> None:
         self._services = services
         self._jobs = jobs
+        is_shared = any(job.on_one_node for job in jobs)
+        self._lead = lead or (Lead(services) if is_shared else None)
         self._woken = {job.name: asyncio.Event() for job in jobs}
         self._task: asyncio.Task[None] | None = None
 
@@ -56,6 +63,8 @@ class Runner:
         with suppress(asyncio.CancelledError):
             await self._task
         self._task = None
+        if self._lead is not None:
+            await self._lead.give_up()
 
     def wake(self, name: str) -> None:
         """The job runs now, or once more when it is running. On the event loop only."""
@@ -63,6 +72,8 @@ class Runner:
 
     async def _supervise(self) -> None:
         async with asyncio.TaskGroup() as group:
+            if self._lead is not None:
+                group.create_task(self._lead.keep(), name="lead")
             for job in self._jobs:
                 group.create_task(self._every(job), name=job.name)
 
@@ -74,6 +85,8 @@ class Runner:
                 async with asyncio.timeout(job.interval_s):
                     await woken.wait()
             woken.clear()
+            if job.on_one_node and self._lead is not None and not self._lead.is_ours:
+                continue
             failing = not await self._succeeds(job, quiet=failing)
 
     async def _succeeds(self, job: Job, *, quiet: bool) -> bool:

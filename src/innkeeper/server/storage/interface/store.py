@@ -52,6 +52,14 @@ class Store(Protocol):
         """If what is stored is `expected`; returns what is stored afterwards, which may be another's."""
         ...
 
+    async def time(self) -> datetime | None:
+        """What the database's own clock says; None where it has none but the machine's."""
+        ...
+
+    async def last_commit_at(self) -> datetime | None:
+        """No commit was later, as far as the store can tell; None where it has kept nothing."""
+        ...
+
     async def probe(self) -> None:
         """Proves that a write can be made durable; raises StoreUnavailable otherwise (readiness)."""
         ...

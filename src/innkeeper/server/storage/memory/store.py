@@ -87,6 +87,13 @@ class MemoryStore:
 
         return self._tables.transition(replace)
 
+    async def time(self) -> datetime | None:
+        return None
+
+    async def last_commit_at(self) -> datetime | None:
+        """Nothing outlives the process."""
+        return None
+
     async def probe(self) -> None:
         self._tables.transition(lambda is_retry: None)
 

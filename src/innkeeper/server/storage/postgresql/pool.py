@@ -9,7 +9,8 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.postgresql.faults import translated
+from innkeeper.server.storage.postgresql import hosts
+from innkeeper.server.storage.postgresql.faults import LOST
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S: Final = 3.0
@@ -37,9 +38,13 @@ class Pool:
             connection = self._idle.pop() if self._idle else await self._open()
             try:
                 yield connection
-            except BaseException:
-                # Whatever state it is in, nobody else shall have it.
+            except BaseException as error:
+                # Whatever state it is in, nobody else shall have it. At once: the library has just been about to
+                # cancel a statement that took too long, and PostgreSQL shows a COMMIT whose wait for the standby
+                # was cancelled to everybody, although a failover may still lose it.
                 connection.terminate()
+                if isinstance(error, LOST):
+                    self._let_go()
                 raise
             self._put_back(connection)
         finally:
@@ -70,17 +75,19 @@ class Pool:
             self._waiting -= 1
 
     async def _open(self) -> Connection:
-        try:
-            return await asyncpg.connect(
-                self._url,
-                timeout=CONNECT_S,
-                command_timeout=COMMAND_S,
-                # Behind a pooler the next statement may run on another server connection, which does not know it.
-                statement_cache_size=0 if self._pooler else 1000,
-                target_session_attrs=SessionAttribute.any if self._pooler else SessionAttribute.read_write,
-            )
-        except Exception as error:
-            raise translated(error) from error
+        return await hosts.connect(
+            self._url,
+            timeout=CONNECT_S,
+            command_timeout=COMMAND_S,
+            # Behind a pooler the next statement may run on another server connection, which does not know it.
+            statement_cache_size=0 if self._pooler else 1000,
+            target_session_attrs=SessionAttribute.any if self._pooler else SessionAttribute.read_write,
+        )
+
+    def _let_go(self) -> None:
+        """Of the idle ones: they led to the same server, and each of them would cost somebody a try."""
+        while self._idle:
+            self._idle.pop().terminate()
 
     def _put_back(self, connection: Connection) -> None:
         if self._is_closed or connection.is_closed():

@@ -55,31 +55,34 @@ EXISTS (
       AND coalesce(k.epoch, 0) = $7
   )
 """
+# Whether an old token comes soon enough is judged by one clock for all nodes: the database's, as the transition runs.
+_JUDGED_AT: Final = "coalesce(CAST({caller} AS BIGINT), CAST(extract(epoch FROM now()) * 1000000 AS BIGINT))"
 ROTATE: Final = """
 UPDATE refresh_families AS f
 SET generation = generation + CAST($10 AS SMALLINT), is_rotating = CAST($10 AS SMALLINT),
-    rotated_at = $2, rotated_by = $8, "overlaps" = 0,
+    rotated_at = {judged_at}, rotated_by = $8, "overlaps" = 0,
     idle_expires_at = least($9, absolute_expires_at)
 WHERE f.family_key = $1 AND f.generation = $3
   AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS)
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$11"))
+# Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either.
 OVERLAP: Final = """
 UPDATE refresh_families AS f
 SET "overlaps" = "overlaps" + 1
 WHERE f.family_key = $1 AND f.generation = $3 + 1
   AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
-  AND f.rotated_at > $2 - $8 AND f."overlaps" < $9
+  AND $8 > 0 AND f.rotated_at > {judged_at} - $8 AND f."overlaps" < $9
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS)
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$10"))
 WHAT_HAPPENED: Final = """
 SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f."overlaps",
-       least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at
+       least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at, {judged_at}
 FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
 WHERE f.family_key = $1
-"""
+""".replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$2"))
 OF_USER: Final = """
 SELECT {columns} FROM refresh_families f
 WHERE f.user_id = $1 AND (CAST($2 AS TEXT) IS NULL OR f.client_id = $2) ORDER BY f.family_key
@@ -93,6 +96,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     presented: int
     attempt: Attempt
     now: datetime
+    judged_at_us: int | None
     overlap: timedelta
     is_rotating: bool
     idle_expires_at: datetime
@@ -107,9 +111,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 class PostgresRefreshFamilies:
     """See `interface.RefreshFamilies`."""
 
-    def __init__(self, reader: Reader, transitions: Transitions) -> None:
+    def __init__(self, reader: Reader, transitions: Transitions, *, judges_by_caller: bool = False) -> None:
         self._reader = reader
         self._transitions = transitions
+        self._judges_by_caller = judges_by_caller
 
     async def read(self, key: HandleKey) -> FamilyAndGrant | None:
         row = await self._reader.row(READ, (key,))
@@ -149,6 +154,7 @@ class PostgresRefreshFamilies:
             presented=presented,
             attempt=attempt,
             now=now,
+            judged_at_us=to_us(now) if self._judges_by_caller else None,
             overlap=overlap,
             is_rotating=is_rotating,
             idle_expires_at=idle_expires_at,
@@ -172,17 +178,18 @@ async def _rotate(
     basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
     common = (rotation.key, now_us, rotation.presented, *basis)
     if transaction.is_retry:
-        row = await transaction.row(WHAT_HAPPENED, (rotation.key,))
+        row = await transaction.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
         if row is not None and row[3] == rotation.attempt:
             return Rotated(generation=row[1])
     successor = (rotation.attempt, to_us(rotation.idle_expires_at), int(rotation.is_rotating))
-    moved = await transaction.row(ROTATE, (*common, *successor))
+    moved = await transaction.row(ROTATE, (*common, *successor, rotation.judged_at_us))
     if moved is not None:
         await insert_access_token(rotation.access_token, transaction)
         await transaction.record(rotation.rotated)
         return Rotated(generation=moved[0])
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    again = await transaction.row(OVERLAP, (*common, overlap_us, MAX_OVERLAPS))
+    overlapping = (overlap_us, MAX_OVERLAPS, rotation.judged_at_us)
+    again = await transaction.row(OVERLAP, (*common, *overlapping))
     if again is not None:
         await insert_access_token(rotation.access_token, transaction)
         await transaction.record(rotation.overlapped)
@@ -193,17 +200,16 @@ async def _rotate(
 async def _not_rotated(
     rotation: Rotation, transaction: Transaction
 ) -> Rotated | OverlapSpent | Reused | Gone | Stale:
-    row = await transaction.row(WHAT_HAPPENED, (rotation.key,))
+    row = await transaction.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
     if row is None:
         return Gone()
-    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us = row
+    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us, judged_at_us = row
     if rotated_by == rotation.attempt:
         return Rotated(generation=generation)
-    now_us = to_us(rotation.now)
-    if revoked_us is not None or ends_us <= now_us:
+    if revoked_us is not None or ends_us <= to_us(rotation.now):
         return Gone()
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us
+    is_soon = rotated_us is not None and overlap_us > 0 and judged_at_us - rotated_us < overlap_us
     is_before = rotation.presented == generation - 1
     if is_before and is_soon and overlaps >= MAX_OVERLAPS:
         return OverlapSpent()

@@ -37,17 +37,22 @@ from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.trusted_issuers import PostgresTrustedIssuers
-from innkeeper.server.storage.rows import INSTANCE
+from innkeeper.server.storage.rows import INSTANCE, from_us
 
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = $1 WHERE id = 1 AND record IS NULL"
 REPLACE_INSTANCE: Final = "UPDATE instance SET record = $1 WHERE id = 1"
+TIME: Final = "SELECT clock_timestamp()"
+NEWEST_EVENT: Final = "SELECT at FROM audit_events ORDER BY event_key DESC LIMIT 1"
 PROBE: Final = "UPDATE instance SET probed_at = $1 WHERE id = 1"
 
 
-async def open_store(url: str, *, connections: int = 10, pooler: bool = False) -> "PostgresStore":
+async def open_store(
+    url: str, *, connections: int = 10, pooler: bool = False, judges_by_caller: bool = False
+) -> "PostgresStore":
     """Connects and brings the schema up to date.
 
+    `judges_by_caller`: overlaps by the caller's clock and not by the database's, for tests that set their own.
     Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
     """
     pool = Pool(url, size=connections, pooler=pooler)
@@ -56,13 +61,13 @@ async def open_store(url: str, *, connections: int = 10, pooler: bool = False) -
     except BaseException:
         await pool.close()
         raise
-    return PostgresStore(pool)
+    return PostgresStore(pool, judges_by_caller=judges_by_caller)
 
 
 class PostgresStore:
     """See `interface.Store`. Made by `open_store`; belongs to the event loop that opened it."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, judges_by_caller: bool = False) -> None:
         self.counters = Counters()
         self._pool = pool
         self._reader = reader = Reader(pool, self.counters)
@@ -82,7 +87,9 @@ class PostgresStore:
         self.codes: interface.Codes = PostgresCodes(reader, transitions)
         self.grants: interface.Grants = PostgresGrants(reader, transitions)
         self.access_tokens: interface.AccessTokens = PostgresAccessTokens(reader, transitions)
-        self.refresh_families: interface.RefreshFamilies = PostgresRefreshFamilies(reader, transitions)
+        self.refresh_families: interface.RefreshFamilies = PostgresRefreshFamilies(
+            reader, transitions, judges_by_caller=judges_by_caller
+        )
         self.device_codes: interface.DeviceCodes = PostgresDeviceCodes(reader, transitions)
         self.links: interface.Links = PostgresLinks(reader, transitions)
         self.leases: interface.Leases = PostgresLeases(transitions)
@@ -97,6 +104,16 @@ class PostgresStore:
 
     async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
         return await self._transitions.submit(partial(_replace_instance, instance, expected))
+
+    async def time(self) -> datetime | None:
+        [(now,)] = await self._reader.rows(TIME, ())
+        assert isinstance(now, datetime)
+        return now
+
+    async def last_commit_at(self) -> datetime | None:
+        """By the newest audit row: whatever ends something leaves one."""
+        row = await self._reader.row(NEWEST_EVENT, ())
+        return None if row is None else from_us(row[0])
 
     async def probe(self) -> None:
         await self._transitions.submit(_probe)

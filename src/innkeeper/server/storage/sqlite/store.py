@@ -15,7 +15,7 @@ from innkeeper.server.storage import interface
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.rows import INSTANCE
+from innkeeper.server.storage.rows import INSTANCE, from_us
 from innkeeper.server.storage.sqlite.access_tokens import SqliteAccessTokens
 from innkeeper.server.storage.sqlite.assertion_ids import SqliteAssertionIds
 from innkeeper.server.storage.sqlite.audit import audit_rows
@@ -45,12 +45,13 @@ from innkeeper.server.storage.sqlite.throttles import SqliteThrottles
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.trusted_issuers import SqliteTrustedIssuers
 from innkeeper.server.storage.sqlite.writer import QUEUE_LIMIT, Writer
-from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
+from innkeeper.server.storage.sqlite.writing_handle import STAMPED_EVERY, WritingHandle
 
 Role = Literal["serving", "command"]
 GET_INSTANCE: Final = "SELECT record FROM instance WHERE id = 1"
 CLAIM_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1 AND record IS NULL"
 REPLACE_INSTANCE: Final = "UPDATE instance SET record = ?1 WHERE id = 1"
+LAST_STAMP: Final = "SELECT committed_at FROM instance WHERE id = 1"
 PROBE: Final = "UPDATE instance SET probed_at = ?1 WHERE id = 1"
 _SPARE_PAGES: Final = 16
 
@@ -120,6 +121,18 @@ class SqliteStore:
 
     async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
         return await self._writer.submit(partial(_replace_instance, instance, expected))
+
+    async def time(self) -> datetime | None:
+        """It has no clock of its own."""
+        return None
+
+    async def last_commit_at(self) -> datetime | None:
+        row = self._reader.row(LAST_STAMP, ())
+        return from_us(row[0]) + STAMPED_EVERY if row and row[0] else None
+
+    def keep_time(self, now: Callable[[], datetime]) -> None:
+        """From the next commit on the file says when its last one was."""
+        self._handle.now = now
 
     async def probe(self) -> None:
         await self._writer.submit(_probe)

@@ -160,6 +160,7 @@ class Writer:
         transaction = self._handle.begin(is_retry=is_retry)
         for item in batch:
             self._run(item, transaction)
+        self._handle.stamp()
         self._handle.execute("COMMIT")
         self._counters.commits += 1
         if self.loses_next_answer:

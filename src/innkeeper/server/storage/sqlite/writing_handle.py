@@ -1,6 +1,7 @@
 """The writer's connection: opened, watched, given up when it is suspect, and opened again."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -9,16 +10,19 @@ import apsw
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import to_us
 from innkeeper.server.storage.sqlite.connection import begin, open_writer
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.transaction import Transaction
 
+STAMPED_EVERY: Final = timedelta(seconds=1)
+STAMP: Final = "UPDATE instance SET committed_at = ?1 WHERE id = 1"
 _WATCH_S: Final = 0.05
 _CHECKPOINT_AFTER_COMMITS: Final = 64
 
 
 class WritingHandle:
-    """Belongs to the writer's thread; only `on_foreign_commit` and `page_limit` are set from outside."""
+    """Belongs to the writer's thread; `on_foreign_commit`, `page_limit` and `now` are set from outside."""
 
     def __init__(self, path: Path, connection: apsw.Connection, counters: Counters) -> None:
         self._path = path
@@ -29,6 +33,8 @@ class WritingHandle:
         self._file = _identity(path)
         self.page_limit: int | None = None
         self.on_foreign_commit: Callable[[], None] | None = None
+        self.now: Callable[[], datetime] | None = None
+        self._stamped_at: datetime | None = None
         self._adopt(connection)
 
     def begin(self, *, is_retry: bool) -> Transaction:
@@ -45,6 +51,15 @@ class WritingHandle:
         transaction.is_retry = is_retry
         return transaction
 
+    def stamp(self) -> None:
+        """Writes into the running transaction what time it is, unless that was done less than a second ago."""
+        if self.now is None:
+            return
+        now = self.now()
+        if self._stamped_at is None or now - self._stamped_at >= STAMPED_EVERY:
+            self.execute(STAMP, (to_us(now),))
+            self._stamped_at = now
+
     def between_batches(self, *, is_idle: bool) -> None:
         """Looks for other processes' commits; moves the log into the database when there is time for it."""
         if self._transaction is None or monotonic() - self._watched_at < _WATCH_S:
@@ -57,6 +72,7 @@ class WritingHandle:
 
     def give_up(self) -> None:
         """Nothing further runs on this connection; what was not committed is gone."""
+        self._stamped_at = None
         if self._transaction is not None:
             self._transaction = None
             self.connection.close(True)

@@ -1,0 +1,58 @@
+"""Several hosts in one address: all are asked at once, and the one that takes writes is taken.
+
+One after the other would wait for a host that is gone, in the very minute in which another one has replaced it.
+"""
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from innkeeper.server.storage.outcomes import StoreUnavailable
+
+_Attempt = asyncio.Task["asyncpg.Connection[asyncpg.Record]"]
+
+
+def addresses(url: str) -> dict[str, str]:
+    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone."""
+    parts = urlsplit(url)
+    person, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return {hosts: url}
+    return {host: urlunsplit(parts._replace(netloc=f"{person}{at}{host}")) for host in hosts.split(",")}
+
+
+async def connect(url: str, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """The first connection that fits the options. Raises StoreUnavailable when no host has one."""
+    attempts: dict[str, _Attempt] = {
+        host: asyncio.create_task(asyncpg.connect(address, **options))
+        for host, address in addresses(url).items()
+    }
+    chosen: _Attempt | None = None
+    try:
+        chosen = await _first(attempts)
+    finally:
+        for attempt in attempts.values():
+            if attempt is not chosen:
+                attempt.cancel()
+                attempt.add_done_callback(_hang_up)
+    return chosen.result()
+
+
+async def _first(attempts: dict[str, _Attempt]) -> _Attempt:
+    """To succeed. What each of the others said is in the error."""
+    waiting = set(attempts.values())
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in done:
+            if attempt.exception() is None:
+                return attempt
+    said = (f"{host}: {type(e).__name__}: {e}" for host, t in attempts.items() if (e := t.exception()))
+    raise StoreUnavailable(f"PostgreSQL: {'; '.join(said)}")
+
+
+def _hang_up(attempt: _Attempt) -> None:
+    """It came too late, or together with the one that was chosen."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().terminate()

@@ -1,0 +1,102 @@
+"""Several hosts in the address of the database: the one that takes writes is found, whatever the others do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.postgresql import PostgresStore, open_store
+from innkeeper.server.storage.postgresql import pool as pools
+from tests.contract.store.builders import a_client
+from tests.postgres import Cluster, Foreign, a_free_port
+
+END_OTHERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+APP = a_client().client_id
+
+
+def with_hosts(dsn: str, *, before: str = "", after: str = "") -> str:
+    """The same database, with other hosts around its own."""
+    parts = urlsplit(dsn)
+    person, at, host = parts.netloc.rpartition("@")
+    hosts = ",".join(filter(None, (before, host, after)))
+    return urlunsplit(parts._replace(netloc=f"{person}{at}{hosts}"))
+
+
+@contextmanager
+def a_silent_host() -> Iterator[str]:
+    """Takes connections and never says a word: a machine that is gone, as seen from behind a firewall."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[PostgresStore]:
+    store = await open_store(dsn)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+async def test_a_host_that_never_answers_costs_nothing(
+    postgres: Cluster | Foreign, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    # Whoever asked it first would wait longer than pytest lets them.
+    monkeypatch.setattr(pools, "CONNECT_S", 3600.0)
+    with a_silent_host() as silent:
+        async with (
+            asyncio.timeout(20),
+            opened(with_hosts(await postgres.fresh_database(), **{place: silent})) as store,
+        ):
+            await store.clients.create(a_client(), events=())
+            assert await store.clients.get(APP) is not None
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+async def test_a_host_that_refuses_costs_nothing(postgres: Cluster | Foreign, place: str) -> None:
+    dsn = with_hosts(await postgres.fresh_database(), **{place: f"127.0.0.1:{a_free_port()}"})
+    async with opened(dsn) as store:
+        await store.clients.create(a_client(), events=())
+        assert await store.clients.get(APP) is not None
+
+
+async def test_what_each_host_said_is_told_without_the_address_of_the_database() -> None:
+    hosts = [f"127.0.0.1:{a_free_port()}" for _ in range(2)]
+    with pytest.raises(StoreUnavailable) as told:
+        await open_store(f"postgresql://innkeeper:swordfish@{','.join(hosts)}/innkeeper")
+    assert all(f"{host}: ConnectionRefusedError" in str(told.value) for host in hosts)
+    assert "swordfish" not in str(told.value)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_after_a_restart_of_the_database_the_first_try_speaks_for_all(
+    postgres: Cluster | Foreign, is_read: bool
+) -> None:
+    """Ten broken connections lie in the pool, and nobody is told of more than one."""
+    dsn = await postgres.fresh_database()
+    async with opened(dsn) as store:
+        await asyncio.gather(*(store.clients.get(APP) for _ in range(10)))
+        assert await end_connections(dsn) == 10
+        if is_read:
+            assert await store.clients.get(APP) is None
+        else:
+            await store.clients.create(a_client(), events=())
+
+
+async def end_connections(dsn: str) -> int:
+    """As a restart does; how many there were."""
+    connection = await asyncpg.connect(dsn)
+    ended = await connection.fetchval(END_OTHERS)
+    await connection.close()
+    return int(ended)

@@ -1,0 +1,154 @@
+"""Of many nodes one runs the jobs that look after what they share, and another takes over when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from innkeeper.server.flows.services import Services
+from innkeeper.server.jobs.lead import LASTS, RENEWED_EVERY_S, Lead
+from innkeeper.server.jobs.runner import JOBS, Job, Runner
+from innkeeper.server.storage.memory.store import MemoryStore
+from innkeeper.server.storage.outcomes import StoreUnavailable
+from tests.flows.test_jobs import Counted, until
+from tests.world import World, a_world
+
+
+@pytest.fixture
+async def world() -> World:
+    return await a_world()
+
+
+class Passing:
+    """Monotonic seconds, as far as a test lets them pass; the world's clock goes with them."""
+
+    def __init__(self, world: World) -> None:
+        self.seconds = 1000.0
+        self._world = world
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+        self._world.clock.advance(seconds=seconds)
+
+
+def two_leads(world: World) -> tuple[Lead, Lead, Passing]:
+    passing = Passing(world)
+    first, second = (Lead(world.services, monotonic=passing) for _ in range(2))
+    return first, second, passing
+
+
+def leading(*leads: Lead) -> list[bool]:
+    return [lead.is_ours for lead in leads]
+
+
+async def test_one_of_two_nodes_leads(world: World) -> None:
+    first, second, _ = two_leads(world)
+    assert leading(first, second) == [False, False]
+    await first.renew()
+    await second.renew()
+    assert leading(first, second) == [True, False]
+
+
+async def test_who_renews_goes_on_leading(world: World) -> None:
+    first, second, passing = two_leads(world)
+    for _ in range(10):
+        await first.renew()
+        passing.advance(RENEWED_EVERY_S)
+        await second.renew()
+        assert leading(first, second) == [True, False]
+
+
+async def test_when_a_node_was_killed_another_takes_over_after_the_lease(world: World) -> None:
+    first, second, passing = two_leads(world)
+    await first.renew()
+    passing.advance(LASTS.total_seconds() - 1)
+    await second.renew()
+    assert not second.is_ours
+    passing.advance(1)
+    assert not first.is_ours
+    await second.renew()
+    assert second.is_ours
+
+
+async def test_who_gives_up_leaves_it_to_the_next_at_once(world: World) -> None:
+    first, second, _ = two_leads(world)
+    await first.renew()
+    await first.give_up()
+    assert not first.is_ours
+    await second.renew()
+    assert second.is_ours
+    await first.give_up()
+    await first.renew()
+    assert leading(first, second) == [False, True]
+
+
+async def test_a_lead_that_cannot_be_renewed_ends_before_another_can_begin(world: World) -> None:
+    first, _, passing = two_leads(world)
+    store = world.services.store
+    assert isinstance(store, MemoryStore)
+    await first.renew()
+    store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await first.renew()
+    assert first.is_ours
+    passing.advance(LASTS.total_seconds())
+    assert not first.is_ours
+
+
+async def test_giving_up_does_not_wait_for_a_store_that_is_away(world: World) -> None:
+    first, _, _ = two_leads(world)
+    store = world.services.store
+    assert isinstance(store, MemoryStore)
+    await first.renew()
+    store.is_away = True
+    await first.give_up()
+    assert not first.is_ours
+
+
+def quickly(services: Services) -> Lead:
+    return Lead(services, lasts=timedelta(seconds=60), renewed_every_s=0.001)
+
+
+async def test_a_shared_job_runs_on_one_node_and_the_others_run_everywhere(world: World) -> None:
+    shared, everywhere = Counted(), Counted()
+    runners, counts = [], []
+    for _ in range(3):
+        own = Counted()
+        counts.append(own)
+        jobs = [Job("shared", 0.001, own, on_one_node=True), Job("everywhere", 0.001, everywhere)]
+        runners.append(Runner(world.services, [*jobs, Job("all", 0.001, shared)], quickly(world.services)))
+    for runner in runners:
+        runner.start()
+    await until(lambda: sum(own.runs for own in counts) > 20 and everywhere.runs > 60)
+    assert sorted(own.runs > 0 for own in counts) == [False, False, True]
+    leader = next(number for number, own in enumerate(counts) if own.runs)
+    await runners[leader].stop()
+    stopped_at = counts[leader].runs
+    others = [own for number, own in enumerate(counts) if number != leader]
+    await until(lambda: any(own.runs > 5 for own in others))
+    assert counts[leader].runs == stopped_at
+    assert sorted(own.runs > 0 for own in others) == [False, True]
+    for runner in runners:
+        await runner.stop()
+
+
+async def test_a_woken_shared_job_stays_with_its_node(world: World) -> None:
+    lead, job = quickly(world.services), Counted()
+    await quickly(world.services).renew()
+    runner = Runner(world.services, [Job("job", 3600, job, on_one_node=True)], lead)
+    runner.start()
+    for _ in range(5):
+        runner.wake("job")
+        await asyncio.sleep(0.001)
+    assert job.runs == 0
+    await runner.stop()
+
+
+def test_what_looks_after_one_node_runs_on_each() -> None:
+    assert {job.name for job in JOBS if job.on_one_node} == {"rotate_keys", "purge_expired", "reseal"}
+    assert "refresh_registry" in {job.name for job in JOBS if not job.on_one_node}
