@@ -65,11 +65,6 @@ class Cluster:
         """Of the first process, which started the others."""
         return None if self._process is None else self._process.pid
 
-    @property
-    def pid(self) -> int | None:
-        """Of the first process, which started the others."""
-        return None if self._process is None else self._process.pid
-
     def start(self) -> None:
         """Answers when it takes connections."""
         settings = [
