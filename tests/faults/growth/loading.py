@@ -14,7 +14,7 @@ from bench.load import Job
 from bench.process import cpu_seconds, resident_mb, server_core
 from bench.window import Window, measure
 from innkeeper.server.flows.seals import Seals
-from tests.faults.growth.crowd import FIRST_GENERATION, Crowd
+from tests.faults.growth.crowd import FIRST_GENERATION, Crowd, coprime
 from tests.nodes import Node, Site
 
 CLIENT: Final = "web"
@@ -76,10 +76,10 @@ class Refreshing:
     def _all_turns(self) -> Iterator[tuple[int, int]]:
         first = self.crowd.ended
         living = self.crowd.families - first
-        turn = 0
+        turn, stride = 0, coprime(_STRIDE, living)
         while True:
             generation, number = divmod(turn, living)
-            yield first + number * _STRIDE % living, FIRST_GENERATION + generation
+            yield first + number * stride % living, FIRST_GENERATION + generation
             turn += 1
 
     def _request(self, number: int, generation: int) -> str:
