@@ -30,8 +30,8 @@ BY_ANOTHER_INDEX = {
     "links.USE": "with one link every other of its kind is spent, and there are few",
     "registry.DELETE_KEYS": "the keys are few, and are put as a whole",
 }
-# Which form is sent is the operator's choice, and this is not the portable one.
-NOT_PORTABLE = {f"{postgresql.__name__}.batches"}
+# Which form of a rotation is sent is the operator's choice; a copy of a whole database is no transition.
+NOT_PORTABLE = {f"{postgresql.__name__}.{name}" for name in ("batches", "transfer")}
 
 
 def statements() -> Iterator[tuple[str, str]]:
@@ -117,7 +117,10 @@ def test_a_change_by_another_column_is_seen() -> None:
 
 
 def test_a_conflict_belongs_to_the_insert_before_it() -> None:
-    first = "WITH won AS (INSERT INTO grants VALUES ($1)) INSERT INTO {table} VALUES ($2) ON CONFLICT (event_key) DO NOTHING"
+    first = (
+        "WITH won AS (INSERT INTO grants VALUES ($1))"
+        " INSERT INTO {table} VALUES ($2) ON CONFLICT (event_key) DO NOTHING"
+    )
     assert list(faults_of(first.format(table="audit_events"))) == []
     assert list(faults_of(first.format(table="leases")))
 
