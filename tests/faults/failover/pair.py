@@ -27,6 +27,8 @@ End = Literal["crash", "kill", "stop"]
 ENDS: Final[tuple[End, ...]] = ("crash", "kill", "stop")
 # A standby looks for its primary again after five seconds, if nobody says otherwise; until then nothing is committed.
 OPTIONS: Final = (*FAST, "wal_retrieve_retry_interval=200ms")
+# docs/operate.md tells operators to do the same.
+PROMOTE: Final = "SELECT pg_promote()"
 _PATIENCE_S: Final = 60.0
 
 
@@ -88,14 +90,14 @@ class Pair:
         self._is_whole = False
         promoted_ns = time.monotonic_ns()
         async with connected(self.primary) as connection:
-            assert await connection.fetchval("SELECT pg_promote()")
+            assert await connection.fetchval(PROMOTE)
         return promoted_ns
 
     async def _wait_for(self, names: str) -> None:
         """The standbys that every COMMIT has to have reached before it is answered."""
         async with connected(self.primary) as connection:
-            await connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-            await connection.execute("SELECT pg_reload_conf()")
+            for statement in waiting_for(names):
+                await connection.execute(statement)
             # Backends read the new setting between two statements of their own: this one has.
             await until(connection, f"SELECT current_setting('synchronous_standby_names') = '{names}'")
 
@@ -116,6 +118,11 @@ def a_pair() -> Iterator[Pair]:
     finally:
         pair.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def waiting_for(names: str) -> tuple[str, str]:
+    """The statements that make a primary wait for these standbys before it answers a COMMIT."""
+    return f"ALTER SYSTEM SET synchronous_standby_names = '{names}'", "SELECT pg_reload_conf()"
 
 
 def with_ports(dsn: str, ports: Iterable[int]) -> str:

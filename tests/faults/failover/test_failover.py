@@ -180,6 +180,7 @@ async def under_load(site: Site) -> AsyncIterator[tuple[Load, list[Watch]]]:
             yield load, watches
             await load.finish()
             await records.read_all()
+        print(*(line for watch in watches for line in watch.lost), sep="\n")
     assert not any("unhandled in" in node.log for node in nodes)
 
 

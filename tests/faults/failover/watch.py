@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tests.faults.load import DOCUMENTS
-from tests.wire import Answer, Wire
+from tests.wire import Answer, Unanswered, Wire
 
 
 class Note(NamedTuple):
@@ -37,9 +37,7 @@ class Watch(Wire):
             status = answer.status
             return answer
         except Unanswered as error:
-            self.lost.append(
-                f"{time.monotonic_ns() / 1e9:.3f} after {(time.monotonic_ns() - began_ns) / 1e9:.3f} s: {error}"
-            )
+            self.lost.append(str(error))
             raise
         finally:
             if target not in DOCUMENTS:
