@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from innkeeper.server.flows.registry import MAX_SILENCE_S, Registry
+from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.memory.store import MemoryStore
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from tests.world import a_client
@@ -52,3 +54,14 @@ async def test_a_refresh_that_succeeds_makes_the_cache_good_again() -> None:
     reads = store.counters.reads
     assert await registry.client("web") is not None
     assert store.counters.reads == reads
+
+
+async def test_the_bound_is_the_one_that_operators_are_promised() -> None:
+    """docs/operate.md: within a second on every node, even on one that cannot hear of changes."""
+    store, registry, clock = await a_registry()
+    client = await store.clients.get(ClientId("web"))
+    assert client is not None
+    await store.clients.replace(msgspec.structs.replace(client, is_enabled=False), events=())
+    clock.seconds = 1.01
+    found = await registry.client("web")
+    assert found is not None and not found.is_enabled

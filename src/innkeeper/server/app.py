@@ -4,7 +4,9 @@ import asyncio
 import gc
 import itertools
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,8 +32,10 @@ from innkeeper.server.observe.log import EventLog
 from innkeeper.server.protocol.grants import GRANTS, legacy_grants
 from innkeeper.server.protocol.grants.base import GrantType
 from innkeeper.server.storage.interface import Store
+from innkeeper.server.storage.sqlite import transfer as sqlite_transfer
 from innkeeper.server.storage.sqlite.store import SqliteStore
 from innkeeper.server.storage.sqlite.store import open_store as open_sqlite
+from innkeeper.server.storage.transfer.interface import End
 from innkeeper.server.web.asgi import Front
 from innkeeper.server.web.pages.failures import reporter
 from innkeeper.server.web.routes import ROUTES
@@ -64,13 +68,42 @@ async def open_store(
     """PostgreSQL where the settings name one, or else the file. Raises `StoreUnavailable`, `SchemaRefused`."""
     if database.url is None:
         return await asyncio.to_thread(open_sqlite, path, role=role)
-    try:
+    with _postgresql_installed():
         from innkeeper.server.storage.postgresql import open_store as open_postgresql
+    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
+
+
+async def open_snapshot(path: Path, database: Database = SQLITE_FILE) -> End:
+    """A database to be read as it is at this instant. Raises `StoreUnavailable`."""
+    if database.url is None:
+        return await asyncio.to_thread(sqlite_transfer.open_snapshot, path)
+    with _postgresql_installed():
+        from innkeeper.server.storage.postgresql import transfer
+    return await transfer.open_snapshot(database.url, pooler=database.pooler)
+
+
+async def open_alone(path: Path, database: Database = SQLITE_FILE, *, may_create: bool = False) -> End:
+    """A database to be written as a whole, by nobody else. Raises `StoreUnavailable`."""
+    if database.url is None:
+        return await asyncio.to_thread(sqlite_transfer.open_alone, path, may_create=may_create)
+    with _postgresql_installed():
+        from innkeeper.server.storage.postgresql import transfer
+    return await transfer.open_alone(database.url, pooler=database.pooler)
+
+
+@contextmanager
+def _postgresql_installed() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise StartRefused(
             "PostgreSQL needs a package that is not installed: pip install 'innkeeper[postgres]'"
         ) from error
-    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
+
+
+async def open_backup(file: Path) -> End:
+    """A new backup file. Raises FileExistsError."""
+    return await asyncio.to_thread(sqlite_transfer.open_new, file)
 
 
 async def open_services(
@@ -85,6 +118,7 @@ async def open_services(
     read_document: ReadDocument | None = None,
     hooks: Hooks | None = None,
     accept_clock: bool = False,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Services:
     """Claims the database for this issuer and master secret, and loads what requests read. Raises `StartRefused`.
 
@@ -99,7 +133,7 @@ async def open_services(
     at_rest = Seals(master, "", entropy.random)
     subjects = await subjects_of(instance, store, at_rest, entropy)
     keys = KeyRing(at_rest)
-    registry = Registry(store, await store.registry.snapshot(), keys.take)
+    registry = Registry(store, await store.registry.snapshot(), keys.take, monotonic)
     keys.take(registry.snapshot)
     return Services(
         settings=settings,
@@ -160,6 +194,12 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
     assert check is not None
     wanted = Instance(issuer=settings.issuer, master_check=check, created_at=clock.now())
     stored = await store.claim_instance(wanted)
+    require_owner(stored, settings, master)
+    return stored
+
+
+def require_owner(stored: Instance, settings: Settings, master: MasterSecret) -> None:
+    """Raises `StartRefused` where the database belongs to another issuer or master secret."""
     known = [master.derive("master-check", "", key_id=key.key_id) for key in master.ring]
     if stored.master_check not in known:
         raise StartRefused(
@@ -171,7 +211,6 @@ async def _claim(settings: Settings, store: Store, master: MasterSecret, clock: 
             f"This database belongs to the issuer {stored.issuer}, the settings say {settings.issuer}."
             " Every app and API knows the issuer by its exact spelling: set it back, or start a new data folder."
         )
-    return stored
 
 
 def create_app(services: Services) -> Front:

@@ -129,6 +129,19 @@ async def an_overlap_is_answered_twenty_times(world: World) -> None:
     assert await rotate(world, family) == Reused()
 
 
+async def without_an_overlap_nobody_is_forgiven(world: World) -> None:
+    """Not even who looked at the clock before the winner did and arrived after it."""
+    none = timedelta()
+    for earlier in (timedelta(), timedelta(milliseconds=1), OVERLAP):
+        family = await begun(world)
+        assert await rotate(world, family, overlap=none) == Rotated(generation=1)
+        assert await rotate(world, family, now=NOW - earlier, overlap=none) == Reused()
+        assert await world.is_revoked(family.grant_id)
+    forgiving = await begun(world)
+    assert await rotate(world, forgiving) == Rotated(generation=1)
+    assert await rotate(world, forgiving, now=NOW - OVERLAP) == Overlapped(generation=1)
+
+
 async def a_spent_overlap_ends_as_any_other(world: World) -> None:
     family = await begun(world)
     assert await rotate(world, family) == Rotated(generation=1)

@@ -26,6 +26,7 @@ LAWS: tuple[Law, ...] = (
     families.an_old_generation_ends_the_grant,
     families.only_the_last_generation_overlaps,
     families.an_overlap_is_answered_twenty_times,
+    families.without_an_overlap_nobody_is_forgiven,
     families.a_spent_overlap_ends_as_any_other,
     families.a_future_generation_ends_the_grant,
     families.a_rotation_that_won_is_told_so_again,
@@ -47,6 +48,9 @@ async def test_every_store_obeys_that(law: Law, world: World) -> None:
 BROKEN: dict[str, tuple[str, str, str, Law]] = {
     "a rotation that does not ask for the living generation": (
         "ROTATE", "AND f.generation = ?3", "AND ?3 >= 0", families.an_old_generation_ends_the_grant
+    ),
+    "an overlap where there is none": (
+        "OVERLAP", "AND ?8 > 0", "", families.without_an_overlap_nobody_is_forgiven
     ),
     "a rotation that does not look at the idle limit": (
         "ROTATE", "f.idle_expires_at > ?2 AND", "", families.both_limits_end_a_family

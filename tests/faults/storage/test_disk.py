@@ -26,7 +26,14 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.SYNC, Fault.WRITE, Fault.FULL, Fault.READ_ONLY], ids=lambda f: f.name
+    "fault",
+    [
+        Fault.SYNC,
+        pytest.param(Fault.WRITE, marks=pytest.mark.faults("storage")),
+        Fault.FULL,
+        Fault.READ_ONLY,
+    ],
+    ids=lambda fault: fault.name,
 )
 async def test_while_the_disk_fails_nothing_succeeds_falsely_and_afterwards_all_goes_on(
     tmp_path: Path, fault: Fault, amount: Amount

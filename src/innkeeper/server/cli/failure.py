@@ -12,10 +12,14 @@ def explanation(error: Exception) -> str | None:
     from innkeeper.server.app import StartRefused
     from innkeeper.server.config import SettingsRefused
     from innkeeper.server.flows.administer.refusal import Refused
+    from innkeeper.server.flows.transfer.refusal import TransferRefused
     from innkeeper.server.storage.outcomes import StoreUnavailable
+    from innkeeper.server.storage.schema.marks import MarkUnknown
     from innkeeper.server.storage.schema.migrations import SchemaRefused
+    from innkeeper.server.storage.transfer.interface import TransferConflict
 
-    if isinstance(error, (CommandFailed, Refused, SettingsRefused, StartRefused, SchemaRefused)):
+    told = (CommandFailed, Refused, SettingsRefused, StartRefused, SchemaRefused, MarkUnknown)
+    if isinstance(error, (*told, TransferRefused, TransferConflict)):
         return str(error)
     if isinstance(error, StoreUnavailable):
         return f"the database cannot be used: {error}"

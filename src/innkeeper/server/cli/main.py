@@ -36,6 +36,9 @@ COMMANDS: Final = (
     Entry("grant", "grants", "grant", "What apps may go on doing for a person while they are away."),
     Entry("key", "keys", "key", "Signing keys."),
     Entry("assertion", "assertions", "assertion", "Keys and JWTs by which an app proves itself."),
+    Entry("backup", "backup", "backup", "Write the whole database into one file, while it is served."),
+    Entry("restore", "restore", "restore", "Bring a backup back, or only check it."),
+    Entry("migrate-db", "migrate_db", "migrate_db", "Move everything from SQLite to PostgreSQL, or back."),
     Entry("lint", "lint", "lint", "Say what is risky in the settings, the apps and the APIs."),
     Entry("token", "token", "token", "Ask the running server for a machine's token, and explain it."),
 )

@@ -12,8 +12,8 @@ from innkeeper.server.storage.interface import Store
 
 MAX_CLIENTS: Final = 10_000
 MAX_UNKNOWN: Final = 1_000
-MAX_SILENCE_S: Final = 5.0
-"""So long after the last successful refresh the cache is not believed any more."""
+MAX_SILENCE_S: Final = 1.0
+"""So long after the last successful refresh the cache is not believed any more: the bound that is promised."""
 
 
 class Registry:

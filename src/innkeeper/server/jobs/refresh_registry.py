@@ -1,4 +1,4 @@
-"""Takes in what other processes have changed: every second, and at once after a foreign commit."""
+"""Takes in what other processes have changed: twice a second, and on SQLite at once after a foreign commit."""
 
 from innkeeper.server.flows.services import Services
 

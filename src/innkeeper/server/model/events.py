@@ -260,6 +260,20 @@ class KeysRotated(Event, frozen=True, kw_only=True):
     kid: str = ""
 
 
+class DatabaseRestored(Event, frozen=True, kw_only=True):
+    """A backup was brought back: what may have been revoked since it was made is ended."""
+
+    type: ClassVar[str] = "database.restored"
+    made_at: str = ""
+
+
+class DatabaseMoved(Event, frozen=True, kw_only=True):
+    """Everything has arrived from another store."""
+
+    type: ClassVar[str] = "database.moved"
+    origin: str = ""
+
+
 class RequestFailed(Event, frozen=True, kw_only=True):
     """What a person saw as an error page, under the id they were shown."""
 

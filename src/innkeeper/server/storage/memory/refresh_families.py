@@ -24,6 +24,7 @@ from innkeeper.server.storage.outcomes import (
 )
 
 MAX_OVERLAPS: Final = 20
+NONE: Final = timedelta()
 MAX_FAMILIES: Final = 200
 
 
@@ -124,9 +125,11 @@ class MemoryRefreshFamilies:
             return Gone()
         if presented > family.generation:
             return Reused(is_ahead=True)
-        is_before = presented == family.generation - 1 and family.rotated_at is not None
+        is_before = presented == family.generation - 1
         if presented < family.generation:
-            if not (is_before and family.rotated_at and now - family.rotated_at < overlap):
+            # Where nothing is forgiven, somebody who began before the winner and arrived after it is not either.
+            is_soon = family.rotated_at is not None and now - family.rotated_at < overlap and overlap > NONE
+            if not (is_before and is_soon):
                 return Reused()
             if family.overlaps >= MAX_OVERLAPS:
                 return OverlapSpent()

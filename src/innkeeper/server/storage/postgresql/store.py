@@ -55,21 +55,24 @@ async def open_store(
     `judges_by_caller`: overlaps by the caller's clock and not by the database's, for tests that set their own.
     Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
     """
-    pool = Pool(url, size=connections, pooler=pooler)
+    pool = Pool(url, size=max(1, connections - 1), pooler=pooler)
     try:
         await migrate(pool)
     except BaseException:
         await pool.close()
         raise
-    return PostgresStore(pool, judges_by_caller=judges_by_caller)
+    apart = Pool(url, size=1, pooler=pooler)
+    return PostgresStore(pool, apart, judges_by_caller=judges_by_caller)
 
 
 class PostgresStore:
     """See `interface.Store`. Made by `open_store`; belongs to the event loop that opened it."""
 
-    def __init__(self, pool: Pool, *, judges_by_caller: bool = False) -> None:
+    def __init__(self, pool: Pool, apart: Pool, *, judges_by_caller: bool = False) -> None:
+        """`apart` is for what other nodes have changed: however many requests wait, a disabled app is heard of."""
         self.counters = Counters()
         self._pool = pool
+        self._apart = apart
         self._reader = reader = Reader(pool, self.counters)
         self._transitions = transitions = Transitions(pool, self.counters)
         self._purge = purge_of(reader, transitions)
@@ -79,7 +82,7 @@ class PostgresStore:
         self.directories: interface.Directories = PostgresDirectories(reader, transitions)
         self.trusted_issuers: interface.TrustedIssuers = PostgresTrustedIssuers(reader, transitions)
         self.signing_keys: interface.SigningKeys = PostgresSigningKeys(reader, transitions)
-        self.registry: interface.Registry = PostgresRegistry(reader)
+        self.registry: interface.Registry = PostgresRegistry(Reader(apart, self.counters))
         self.users: interface.Users = PostgresUsers(reader, transitions)
         self.throttles: interface.Throttles = PostgresThrottles(transitions)
         self.sessions: interface.Sessions = PostgresSessions(reader, transitions)
@@ -132,6 +135,7 @@ class PostgresStore:
     async def close(self) -> None:
         await self._transitions.close()
         await self._pool.close()
+        await self._apart.close()
 
 
 async def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:

@@ -1,5 +1,6 @@
 """Loading the numbered migrations, and judging which of them a database still needs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import Final
 import msgspec
 
 from innkeeper.jose.hashes import sha256
+from innkeeper.server.storage.schema import marks
 
 _FOLDER: Final = Path(__file__).parent
+_CREATED: Final = re.compile(r"CREATE TABLE (\w+)")
+_DROPPED: Final = re.compile(r"DROP TABLE (\w+)")
 
 
 class SchemaRefused(Exception):
@@ -45,6 +49,8 @@ def pending(
     """What is still to be done after `applied` (number and checksum); refuses what cannot be reconciled."""
     migrations = {migration.number: migration for migration in (load() if known is None else known)}
     for number, checksum in applied:
+        if number == marks.NUMBER:
+            raise SchemaRefused(_refusal(checksum))
         migration = migrations.get(number)
         if migration is None:
             raise SchemaRefused(
@@ -57,6 +63,32 @@ def pending(
             )
     done = {number for number, _ in applied}
     return tuple(migration for number, migration in sorted(migrations.items()) if number not in done)
+
+
+def done(applied: Sequence[tuple[int, str]]) -> tuple[Migration, ...]:
+    """The migrations that `applied` names; refuses what this version does not know."""
+    pending(applied)
+    numbers = {number for number, _ in applied}
+    return tuple(migration for migration in load() if migration.number in numbers)
+
+
+def tables_of(known: Sequence[Migration]) -> tuple[str, ...]:
+    """The tables that are there after these migrations, in the order of their making."""
+    names: dict[str, None] = {}
+    for migration in known:
+        for statement in migration.statements({}):
+            if made := _CREATED.match(statement):
+                names[made[1]] = None
+            elif dropped := _DROPPED.match(statement):
+                names.pop(dropped[1], None)
+    return tuple(names)
+
+
+def _refusal(mark: str) -> str:
+    try:
+        return marks.parse(mark).refusal
+    except marks.MarkUnknown as error:
+        return str(error)
 
 
 def _read(path: Path) -> Migration:

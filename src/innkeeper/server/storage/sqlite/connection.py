@@ -1,7 +1,7 @@
 """Opening the database file: one set of pragmas, mode 0600, no file where none should be."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
@@ -13,6 +13,11 @@ from innkeeper.server.storage.schema import migrations
 from innkeeper.server.storage.schema.migrations import SchemaRefused
 
 PLACEHOLDERS: Final[Mapping[str, str]] = {"bytes": "BLOB", "clustered": "WITHOUT ROWID", "hot": ""}
+CREATE_LIST: Final = (
+    "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+    " checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+)
+INSERT_MIGRATION: Final = "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)"
 LOCK_WAIT_S: Final = 10.0
 _POLL_S: Final = (0.0003, 0.0005, 0.0007, 0.001)
 _AUTOCHECKPOINT_PAGES: Final = 4000
@@ -74,15 +79,17 @@ def _apply_pending(connection: apsw.Connection, now_us: int) -> None:
     if not connection.table_exists("main", "schema_migrations"):
         if connection.execute("SELECT count(*) FROM sqlite_schema").get:
             raise SchemaRefused("the file is a database, but not one of Innkeeper's")
-        connection.execute(
-            "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
-            " checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
-        )
-    for migration in pending_migrations(connection):
+        connection.execute(CREATE_LIST)
+    apply(connection, pending_migrations(connection), now_us)
+
+
+def apply(connection: apsw.Connection, pending: Sequence[migrations.Migration], now_us: int) -> None:
+    """These migrations, inside the transaction that is under way."""
+    for migration in pending:
         for statement in migration.statements(PLACEHOLDERS):
             connection.execute(statement)
         row = (migration.number, migration.name, migration.checksum, now_us)
-        connection.execute("INSERT INTO schema_migrations VALUES (?, ?, ?, ?)", row)
+        connection.execute(INSERT_MIGRATION, row)
 
 
 def pending_migrations(connection: apsw.Connection) -> tuple[migrations.Migration, ...]:

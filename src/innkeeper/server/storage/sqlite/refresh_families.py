@@ -64,12 +64,13 @@ WHERE f.family_key = ?1 AND f.generation = ?3
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS)
+# Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either.
 OVERLAP: Final = """
 UPDATE refresh_families AS f
 SET overlaps = overlaps + 1
 WHERE f.family_key = ?1 AND f.generation = ?3 + 1
   AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
-  AND f.rotated_at > ?2 - ?8 AND f.overlaps < ?9
+  AND ?8 > 0 AND f.rotated_at > ?2 - ?8 AND f.overlaps < ?9
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS)
@@ -202,7 +203,7 @@ def _not_rotated(
     if revoked_us is not None or ends_us <= now_us:
         return Gone()
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    is_soon = rotated_us is not None and now_us - rotated_us < overlap_us
+    is_soon = rotated_us is not None and overlap_us > 0 and now_us - rotated_us < overlap_us
     is_before = rotation.presented == generation - 1
     if is_before and is_soon and overlaps >= MAX_OVERLAPS:
         return OverlapSpent()

@@ -1,0 +1,1 @@
+"""Carrying a database elsewhere: backup, restore, and the move to another store."""

@@ -1,0 +1,1 @@
+"""Laws of carrying a database, whatever its ends are."""

@@ -1,0 +1,116 @@
+"""A backup is the same file wherever it comes from, and goes wherever it is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from innkeeper.server import app
+from innkeeper.server.flows.transfer.backup import back_up
+from innkeeper.server.flows.transfer.refusal import TransferRefused
+from innkeeper.server.flows.transfer.restore import ENDED_BY_A_RESTORE, restore, verify
+from innkeeper.server.storage.outcomes import StoreUnavailable
+from tests.contract.transfer.filling import NOW, nothing
+from tests.contract.transfer.places import Place, a_full_place, an_empty_place
+from tests.postgres import Cluster, Foreign
+
+ENDED = {"sessions", "access_tokens", "consents", "device_codes", "one_time_links"}
+CHANGED = ENDED | {"grants", "clients", "audit_events"}
+
+
+async def backed_up(place: Place, file: Path) -> None:
+    target = await app.open_backup(file)
+    try:
+        async with place.snapshot() as source:
+            await back_up(source, target, now=NOW, transfer="ab12", tell=nothing)
+    finally:
+        await target.close()
+
+
+async def restored(file: Path, place: Place, *, may_replace: bool = False) -> None:
+    async with Place(file).snapshot() as source, place.alone() as target:
+        backup = await verify(source, nothing)
+        await restore(source, target, backup, may_replace=may_replace, now=NOW, tell=nothing)
+
+
+async def execute(place: Place, sql: str) -> None:
+    connection = await asyncpg.connect(place.database.url)
+    await connection.execute(sql)
+    await connection.close()
+
+
+async def test_it_is_of_one_instant_although_nodes_write_meanwhile(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    place = await a_full_place("postgresql", tmp_path / "here", postgres)
+    before = await place.content()
+    writer = await asyncpg.connect(place.database.url)
+    target = await app.open_backup(tmp_path / "backup")
+    async with place.snapshot() as source:
+        rows = source.rows
+
+        async def while_others_write(*arguments: object) -> object:
+            await writer.execute("DELETE FROM grants WHERE grant_id = (SELECT max(grant_id) FROM grants)")
+            await writer.execute("UPDATE clients SET revision = revision + 1")
+            await writer.execute("INSERT INTO roles VALUES (gen_random_uuid()::text, 1, '')")
+            return await rows(*arguments)  # type: ignore[arg-type]
+
+        source.rows = while_others_write  # type: ignore[method-assign, assignment]
+        await back_up(source, target, now=NOW, transfer="ab12", tell=nothing)
+    await target.close()
+    await writer.close()
+    assert await Place(tmp_path / "backup").content() == before
+    assert await place.content() != before
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_it_comes_back_into_either_store_and_what_may_have_been_revoked_has_ended(
+    kind: str, tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    place = await a_full_place("postgresql", tmp_path / "here", postgres)
+    before = await place.content()
+    await backed_up(place, tmp_path / "backup")
+    target = await an_empty_place(kind, tmp_path / "there", postgres)
+    await restored(tmp_path / "backup", target)
+    after = await target.content()
+    assert {name for name in before if before[name] != after[name]} == CHANGED
+    assert {name for name in after if not after[name]} == ENDED
+    async with target.snapshot() as end:
+        [grants] = [table for table in await end.tables() if table.name == "grants"]
+    assert None not in [row[grants.columns.index("revoked_at")] for row in after["grants"]]
+    assert len(ENDED_BY_A_RESTORE) == len(CHANGED) - 1
+    [told] = set(after["audit_events"]) - set(before["audit_events"])
+    assert "database.restored" in told
+    await (await target.store()).close()
+
+
+async def test_nothing_is_restored_over_a_database_or_under_running_nodes(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    place = await a_full_place("postgresql", tmp_path / "here", postgres)
+    await backed_up(place, tmp_path / "backup")
+    await execute(place, "INSERT INTO roles VALUES ('made since', 1, '')")
+    before = await place.content()
+    with pytest.raises(TransferRefused, match="--replace"):
+        await restored(tmp_path / "backup", place)
+    node = await place.store()
+    with pytest.raises(StoreUnavailable, match="stop every node"):
+        await restored(tmp_path / "backup", place, may_replace=True)
+    await node.close()
+    assert await place.content() == before
+    await restored(tmp_path / "backup", place, may_replace=True)
+    assert len((await place.content())["roles"]) == len(before["roles"]) - 1
+
+
+async def test_a_database_with_the_tables_of_others_is_left_alone(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    place = await a_full_place("sqlite", tmp_path / "here", postgres)
+    await backed_up(place, tmp_path / "backup")
+    theirs = await an_empty_place("postgresql", tmp_path / "there", postgres)
+    await execute(theirs, "CREATE TABLE orders (id BIGINT)")
+    with pytest.raises(Exception, match="not this Innkeeper's"):
+        await restored(tmp_path / "backup", theirs, may_replace=True)
+    await execute(theirs, "INSERT INTO orders VALUES (1)")
