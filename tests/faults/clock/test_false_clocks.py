@@ -17,7 +17,7 @@ from tests.conftest import Amount
 from tests.faults.clock.false_clock import FalseClock
 from tests.faults.judging import violations
 from tests.faults.load import Load
-from tests.nodes import Node, Site, a_site, a_steady_port, running
+from tests.nodes import API, Node, Site, a_site, a_steady_port, running
 from tests.postgres import Cluster, Foreign
 from tests.wire import Wire
 
@@ -82,6 +82,7 @@ async def test_what_expired_stays_so_through_steps_and_restarts(tmp_path: Path) 
 
 async def test_steps_under_load_on_sqlite(tmp_path: Path, amount: Amount) -> None:
     site = await a_site(tmp_path / "data", lifetimes=LONG)
+    site.command("api", "change", API, "--token-lifetime", "24h")
     clock = FalseClock(tmp_path / "time")
     with running(clock.node(site)) as (node,):
         async with under_load(site, node) as load:
@@ -128,15 +129,19 @@ async def test_two_nodes_whose_machines_disagree_agree_on_the_time(
             for _ in range(amount(full=60, quick=3)):
                 await asyncio.sleep(0.5)
                 for node in nodes:
-                    assert abs(await time_of(site, node) - time.time()) < ABOUT_NOW_S
+                    assert abs(await time_of(site, node) - time.time()) < ABOUT_NOW_S, node.log
                 load.random.choice(clocks).set(load.random.choice((0, 60, -60, HOUR_S, -HOUR_S)))
 
 
 async def time_of(site: Site, node: Node) -> int:
-    """What a token says that this node has just signed."""
+    """What a token says that this node has just signed. A busy machine may send us away for a moment."""
     async with Wire(node.port, host=site.host) as wire:
-        answer = await App(site, wire, "cron").machine_token()
-    assert answer.status == 200, answer.body
+        cron = App(site, wire, "cron")
+        answer, deadline = await cron.machine_token(), time.monotonic() + 20
+        while answer.status == 503 and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+            answer = await cron.machine_token()
+    assert answer.status == 200, f"{answer.body!r} {node.log}"
     return issued_at(answer.json["access_token"])
 
 
@@ -148,4 +153,4 @@ async def test_a_node_whose_machine_is_a_day_off_starts_as_any_other(
     clock = FalseClock(tmp_path / "time")
     clock.set(-3 * 86_400)
     with running(clock.node(site)) as (node,):
-        assert abs(await time_of(site, node) - time.time()) < ABOUT_NOW_S
+        assert abs(await time_of(site, node) - time.time()) < ABOUT_NOW_S, node.log

@@ -39,7 +39,7 @@ class Unsteady:
         self.dead: set[str] = set()
         self.assertions: dict[bytes, datetime] = {}
         self.acts: list[Callable[[], Awaitable[None]]] = [
-            self.set_the_clock, self.set_the_clock, self.wait, self.restart, self.purge,
+            self.set_the_clock, self.set_the_clock, self.wait, self.restart, self.set_back_while_off, self.purge,
             self.issue, self.issue, self.redeem, self.redeem, self.redeem,
             self.use_an_assertion, self.use_an_assertion_again, self.look_at_a_session,
         ]  # fmt: skip
@@ -88,6 +88,12 @@ class Unsteady:
         self.world.asgi = app.create_app(self.world.services)
         # The new process knows of commits, not of what was merely answered since the last of them.
         self.last = self.committed
+
+    async def set_back_while_off(self) -> None:
+        """Somebody has used the server a moment before."""
+        await self.use_an_assertion()
+        self.machine.wall -= timedelta(hours=1)
+        await self.restart()
 
     async def purge(self) -> None:
         """What protects single use is deleted by the same clock that ends it."""
