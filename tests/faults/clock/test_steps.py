@@ -70,10 +70,13 @@ class Unsteady:
     # ------------------------------------------------------------ what happens to the machine
 
     async def set_the_clock(self) -> None:
+        self.step(self.random.choice(STEPS))
+
+    def step(self, step: timedelta) -> None:
+        """Never so far that nobody would believe it."""
         truth = START + timedelta(seconds=self.machine.passed_s)
-        step = self.random.choice(STEPS)
-        if abs(self.machine.wall + step - truth) <= FARTHEST:
-            self.machine.wall += step
+        wall = self.machine.wall + step
+        self.machine.wall = wall if abs(wall - truth) <= FARTHEST else truth
 
     async def wait(self) -> None:
         self.machine.wait(self.random.choice([0.01, 1, 5, 29, 31, 61]))
@@ -92,7 +95,7 @@ class Unsteady:
     async def set_back_while_off(self) -> None:
         """Somebody has used the server a moment before."""
         await self.use_an_assertion()
-        self.machine.wall -= timedelta(hours=1)
+        self.step(timedelta(hours=-1))
         await self.restart()
 
     async def purge(self) -> None:
@@ -150,7 +153,7 @@ class Unsteady:
             visitor.http.cookies.update(cookies)
             await visitor.authorize(prompt="none")
             assert visitor.answer()["error"] == "login_required"
-            self.machine.wall -= timedelta(hours=1)
+            self.step(timedelta(hours=-1))
             await self.restart()
 
 
