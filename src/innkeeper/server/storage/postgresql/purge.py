@@ -27,7 +27,6 @@ async def _delete(
     rows: Sequence[Row], deletes: Sequence[str], before_us: int, transaction: Transaction
 ) -> int:
     deleted = 0
-    for row in rows:
-        for sql, key in zip(deletes, row, strict=True):
-            deleted += await transaction.change(sql, (key, before_us))
+    for sql, keys in zip(deletes, zip(*rows, strict=True), strict=True):
+        deleted += await transaction.change_each(sql, [(key, before_us) for key in keys])
     return deleted
