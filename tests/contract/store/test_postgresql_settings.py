@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from urllib.parse import urlsplit
 
@@ -10,14 +11,19 @@ import pytest
 from msgspec.structs import replace
 
 from innkeeper.server.model.identifiers import ClientId, Subject
-from innkeeper.server.storage.outcomes import ClientStanding, StoreUnavailable
+from innkeeper.server.model.throttle import AttemptLimit
+from innkeeper.server.storage.outcomes import Allowed, Blocked, ClientStanding, StoreUnavailable
 from innkeeper.server.storage.postgresql import PostgresStore, open_store
 from innkeeper.server.storage.postgresql import pool as pools
 from innkeeper.server.storage.postgresql.faults import LOST
 from innkeeper.server.storage.schema.migrations import SchemaRefused
-from tests.contract.store.builders import World, a_client, a_key, an_api
+from tests.contract.store.builders import HOUR, NOW, World, a_client, a_key, an_api
 from tests.contract.store.conftest import a_database
 from tests.postgres import Cluster, Foreign
+
+WAITS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def test_a_database_that_forgets_what_it_acknowledged_is_refused(postgres: Cluster | Foreign) -> None:
@@ -25,8 +31,12 @@ async def test_a_database_that_forgets_what_it_acknowledged_is_refused(postgres:
     connection = await asyncpg.connect(dsn)
     name = urlsplit(dsn).path.lstrip("/")
     await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
-    with pytest.raises(SchemaRefused, match="synchronous_commit"):
-        await open_store(dsn)
+    refused = ""
+    try:
+        await (await open_store(dsn)).close()
+    except SchemaRefused as error:
+        refused = str(error)
+    assert "synchronous_commit" in refused
     assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
     await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = local")
     await (await open_store(dsn)).close()
@@ -51,6 +61,28 @@ async def test_a_row_that_somebody_holds_is_not_waited_for_without_end(
     await holding.execute("ROLLBACK")
     await holding.close()
     assert type(await world.redeem(code)).__name__ == "Redeemed"
+    await store.close()
+
+
+async def test_an_attempt_that_waited_for_a_counter_which_is_used_up_counts_on_no_other(
+    request: pytest.FixtureRequest,
+) -> None:
+    dsn = await a_database(request)
+    store = await open_store(dsn)
+    account = AttemptLimit(key=b"account", attempts=3, window=HOUR)
+    address = AttemptLimit(key=b"address", attempts=2, window=HOUR)
+    assert await store.throttles.attempt([account, address], now=NOW) == Allowed()
+    rival = await asyncpg.connect(dsn)
+    await rival.execute("BEGIN")
+    await rival.execute("UPDATE throttles SET used = 3 WHERE throttle_key = $1", b"account")
+    waiting = asyncio.create_task(store.throttles.attempt([account, address], now=NOW))
+    while not await rival.fetchval(WAITS):
+        await asyncio.sleep(0.01)
+    await rival.execute("COMMIT")
+    await rival.close()
+    assert await waiting == Blocked(until=NOW + HOUR)
+    assert await store.throttles.attempt([address], now=NOW) == Allowed()
+    assert await store.throttles.attempt([address], now=NOW) == Blocked(until=NOW + HOUR)
     await store.close()
 
 
