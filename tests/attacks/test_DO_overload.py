@@ -122,6 +122,20 @@ def test_requests_whose_body_never_comes_keep_nobody_out(listening: Listening) -
     within(2, lambda: listening.ask(PAGE).statuses == [200])
 
 
+def test_bodies_that_broke_off_make_no_room_for_more(listening: Listening, slow: Slow) -> None:
+    with ExitStack() as stack:
+        for _ in range(3 * MOST):
+            client = stack.enter_context(listening.connect())
+            client.sendall(POST + b"Content-Length: 100\r\n\r\nhalf of it")
+        time.sleep(0.2)
+    with ExitStack() as stack:
+        for _ in range(2 * MOST):
+            stack.enter_context(listening.connect()).sendall(SLOW)
+        within(5, lambda: slow.under_way >= MOST)
+        time.sleep(0.2)
+        assert slow.under_way == MOST
+
+
 def test_those_who_hang_up_still_count_until_their_work_is_done(
     listening: Listening, busy: list[socket.socket], slow: Slow
 ) -> None:
