@@ -18,7 +18,7 @@ from innkeeper.server.flows.services import Services
 from innkeeper.server.web.asgi import Front
 from innkeeper.server.web.connection import bounded
 from innkeeper.server.web.http import Request, Response
-from innkeeper.server.web.overload import ALWAYS
+from innkeeper.server.web.overload import ALWAYS, RETRY_AFTER_S
 from tests.attacks.raw_http import HOST, POST, Listening, page
 from tests.house import within
 from tests.world import ISSUER
@@ -82,6 +82,16 @@ def test_one_more_is_turned_away_at_once_and_told_when_to_come_back(
     for client in busy:
         assert b"at last" in client.recv(65536)
     within(2, lambda: listening.ask(PAGE).statuses == [200])
+
+
+def test_whoever_does_not_wait_is_made_to_wait(listening: Listening, busy: list[socket.socket]) -> None:
+    """Saying no costs too: a client that asks again at once, and again, would keep us busy with nothing else."""
+    with listening.connect() as client:
+        began = time.monotonic()
+        for _ in range(2):
+            client.sendall(PAGE)
+            assert client.recv(65536).startswith(b"HTTP/1.1 503")
+        assert time.monotonic() - began > 0.9 * RETRY_AFTER_S
 
 
 def test_a_connection_that_was_turned_away_can_be_used_again(

@@ -53,8 +53,8 @@ def again_and_again(*works: Callable[[], None]) -> Iterator[list[int]]:
             yield done
         finally:
             is_over.set()
-        for one in running:
-            one.result()
+            for one in running:
+                one.result()  # says more than a wait for somebody who has given up
 
 
 class Carl:

@@ -140,6 +140,7 @@ class BoundedConnection(HttpToolsProtocol):
         """
         self._is_last = True
         if self._is_idle():
+            self.flow.resume_reading()
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(LAST_CALL_S, self.timeout_keep_alive_handler)
         elif self.cycle is not None:
@@ -167,7 +168,14 @@ class BoundedConnection(HttpToolsProtocol):
         if is_last:
             self.transport.close()
         else:
+            # Who does not wait as told is not heard meanwhile: else saying no could fill the whole day.
             self._unset_keepalive_if_required()
+            self.flow.pause_reading()
+            self.timeout_keep_alive_task = self.loop.call_later(overload.RETRY_AFTER_S, self._listen_again)
+
+    def _listen_again(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
