@@ -81,9 +81,12 @@ class Carl:
         assert self.signed_in_at() == self.auth_time
 
     def sign_in_silently(self) -> None:
-        """Another tab: no page, a code, and tokens for it."""
+        """Another tab: no page, a code, and tokens for it.
+
+        Without a refresh token: of those an app has so many per person, and then the oldest ends.
+        """
         tab = App(self.house, self.browser, "carls-app", self.app.redirect_uri)
-        tab.open("carl", prompt="none")
+        tab.open("carl", prompt="none", scope="openid read:timesheets")
         assert "code" in self.browser.parameters, self.browser.url
         answer = tab.redeem(self.browser.parameters["code"])
         assert answer.status_code == 200, answer.text
