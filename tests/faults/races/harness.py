@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from innkeeper.server.flows.services import Services
-from tests.faults.races.kinds import Kind, Ticket
 from tests.faults.races.node import READY, Share, run
+from tests.faults.races.rivals import Kind, Ticket
 from tests.faults.races.world import AnyStore, any_password, open_at, prepare, services_on
 
 # Rivals that one process has under way at once.
@@ -99,7 +99,7 @@ class Arena:
 
     async def audited(self, kind: Kind) -> int:
         """How many successes of this kind the audit knows of."""
-        return sum(row.type == kind.audited for row in await self.store.audit_rows())
+        return sum(row.type in kind.audited for row in await self.store.audit_rows())
 
     async def tidy(self) -> None:
         """What was raced for is over: as it would be a year from now. Nobody is under way."""

@@ -25,7 +25,7 @@ async def one_of_the_rivals_wins(arena: Arena, name: str, width: int, trials: in
     report = await arena.race(kind, trials, width)
     assert report.wrong == []
     assert report.trials == trials
-    if kind.audited is not None:
+    if kind.audited:
         assert await arena.audited(kind) - before == trials
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
 
-from innkeeper.server.flows import client_authentication, first_administrator, token
+from innkeeper.server.flows import client_authentication, device_answers, first_administrator, token
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
@@ -34,6 +35,10 @@ STATEMENTS: Final[dict[str, dict[str, tuple[Change, ...]]]] = {
         "refresh": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
         "refresh-overlap": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
         "device": ((devices, "REDEEM", "AND d.state = 'approved'", ""),),
+        "answer": (
+            (devices, "MAY_APPROVE", "AND state = 'pending'", ""),
+            (devices, "DENY", "AND state = 'pending'", ""),
+        ),
         "assertion": ((assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
         "link": (
             (links, "IS_USABLE", "AND used_at IS NULL", ""),
@@ -45,6 +50,10 @@ STATEMENTS: Final[dict[str, dict[str, tuple[Change, ...]]]] = {
         "refresh": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
         "refresh-overlap": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
         "device": ((pg_devices, "REDEEM", "AND d.state = 'approved'", ""),),
+        "answer": (
+            (pg_devices, "MAY_APPROVE", "AND state = 'pending'", ""),
+            (pg_devices, "DENY", "AND state = 'pending'", ""),
+        ),
         "assertion": ((pg_assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
         "link": (
             (pg_links, "IS_USABLE", "AND used_at IS NULL", ""),
@@ -79,13 +88,16 @@ def _never_claimed(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _without_the_condition_in_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, name, forget = _IN_MEMORY[kind]
-    original = getattr(owner, name)
+    owner, names, forget = _IN_MEMORY[kind]
+    for name in names:
+        monkeypatch.setattr(owner, name, _forgetting(getattr(owner, name), forget))
 
+
+def _forgetting(original: Callable[..., Any], forget: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     def run(self: Any, *arguments: Any) -> Any:
         return original(self, *forget(self._tables, *arguments))
 
-    monkeypatch.setattr(owner, name, run)
+    return run
 
 
 def _forget_code(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
@@ -100,6 +112,12 @@ def _forget_generation(tables: Any, family: Any, grant: Any, presented: int, *re
 def _forget_device(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
     row = tables.device_codes[key]
     tables.device_codes[key] = replace(row, device=replace(row.device, state="approved"))
+    return key, *rest
+
+
+def _forget_answer(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
+    row = tables.device_codes[key]
+    tables.device_codes[key] = replace(row, device=replace(row.device, state="pending"))
     return key, *rest
 
 
@@ -118,14 +136,15 @@ def _forget_link(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
     return key, *rest
 
 
-_IN_MEMORY: Final[dict[str, tuple[type, str, Any]]] = {
-    "code": (MemoryCodes, "_redeem", _forget_code),
-    "refresh": (MemoryRefreshFamilies, "_judge", _forget_generation),
-    "refresh-overlap": (MemoryRefreshFamilies, "_judge", _forget_generation),
-    "device": (MemoryDeviceCodes, "_redeem", _forget_device),
-    "assertion": (MemoryAssertionIds, "_claim", _forget_claim),
-    "statement": (MemoryGrants, "_open_by_assertion", _forget_statement),
-    "link": (MemoryLinks, "_create_first_administrator", _forget_link),
+_IN_MEMORY: Final[dict[str, tuple[type, tuple[str, ...], Any]]] = {
+    "code": (MemoryCodes, ("_redeem",), _forget_code),
+    "refresh": (MemoryRefreshFamilies, ("_judge",), _forget_generation),
+    "refresh-overlap": (MemoryRefreshFamilies, ("_judge",), _forget_generation),
+    "device": (MemoryDeviceCodes, ("_redeem",), _forget_device),
+    "answer": (MemoryDeviceCodes, ("_approve", "_deny"), _forget_answer),
+    "assertion": (MemoryAssertionIds, ("_claim",), _forget_claim),
+    "statement": (MemoryGrants, ("_open_by_assertion",), _forget_statement),
+    "link": (MemoryLinks, ("_create_first_administrator",), _forget_link),
 }
 
 
@@ -145,5 +164,5 @@ def without_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     def new_attempt(entropy: Entropy) -> bytes:
         return Stranger(os.urandom(16))
 
-    for flow in (client_authentication, first_administrator, token):
+    for flow in (client_authentication, device_answers, first_administrator, token):
         monkeypatch.setattr(flow, "new_attempt", new_attempt)
