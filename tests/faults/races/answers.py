@@ -26,8 +26,8 @@ from innkeeper.server.model.session import Session
 from innkeeper.server.protocol.authorize import AuthorizationRequest
 from innkeeper.server.protocol.target import Target
 from innkeeper.server.protocol.waiting_device import DeviceReference, WaitingDevice
-from innkeeper.server.storage.outcomes import DeviceAndGrant, Done
-from tests.faults.races.rivals import HOUR, Ticket, one_winner, whose
+from innkeeper.server.storage.outcomes import DeviceAndGrant, Done, StoreUnavailable
+from tests.faults.races.rivals import HOUR, UNKNOWN, Ticket, one_winner, whose
 
 BROWSER: Final = Browser(binding="b" * 22, session=None, address="198.51.100.7", correlation_id="race")
 _PERSON: Final = whose(0)
@@ -60,10 +60,10 @@ class Answer:
 
     async def use(self, ticket: Ticket, rival: int, services: Services) -> str:
         """See `Kind`."""
-        finished = await self._finished(ticket, services)
-        if finished is None:
-            return "refused"
         try:
+            finished = await self._finished(ticket, services)
+            if finished is None:
+                return "refused"
             if rival % 2:
                 done = await device_answers.refuse(
                     finished.request.target, AccessDenied("No."), BROWSER, services
@@ -72,6 +72,8 @@ class Answer:
                 done = await device_answers.approve(finished, BROWSER, services) or "stale"
         except DeviceGone:
             return "refused"
+        except StoreUnavailable:
+            return UNKNOWN
         return "won" if done in (device_answers.CONNECTED, device_answers.REFUSED) else done
 
     def may_end(self, told: Counter[str]) -> bool:

@@ -18,7 +18,7 @@ from innkeeper.server.flows.services import Services
 from tests import nodes
 from tests.conftest import Amount
 from tests.faults.races.kinds import BY_NAME, TOKEN_KINDS
-from tests.faults.races.rivals import Ticket, TokenKind, TokenRequest, told_of
+from tests.faults.races.rivals import UNKNOWN, Ticket, TokenKind, TokenRequest, told_of
 from tests.faults.races.world import prepare
 from tests.postgres import Cluster, Foreign
 from tests.proxy import Proxy, a_proxy
@@ -79,6 +79,8 @@ class Caller:
         answer = json.loads(body)
         if status == 200:
             return told_of(answer.get("refresh_token"))
+        if status == 503:
+            return UNKNOWN
         is_refused = answer["error"] in ("invalid_grant", "invalid_client")
         return "refused" if is_refused else f"{status} {answer['error']}"
 
@@ -102,15 +104,19 @@ async def town(postgres: Cluster | Foreign, tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("name", [kind.name for kind in TOKEN_KINDS])
 async def test_two_nodes_have_one_winner_between_them(town: Town, name: str, amount: Amount) -> None:
     kind, trials, wrong = BY_NAME[name], amount(full=500, quick=20), []
+    unknown = 0
     assert isinstance(kind, TokenKind)
     before = Counter(town.proxy.answers)
     for _ in range(trials // AT_ONCE):
         tickets = await kind.make(AT_ONCE, town.services)
         ended = await asyncio.gather(*(town.trial(kind, ticket) for ticket in tickets))
         for ticket, told in zip(tickets, ended, strict=True):
-            is_good = kind.may_end(told) and await kind.is_well(ticket, 2, town.services)
+            is_well = UNKNOWN in told or await kind.is_well(ticket, 2, town.services)
+            is_good = kind.may_end(told) and is_well
+            unknown += UNKNOWN in told
             wrong += [] if is_good else [told]
     assert wrong == []
+    assert unknown <= trials // 10
     answered = town.proxy.answers - before
     assert answered.total() == 2 * trials
     assert len({port for port, _ in answered}) == 2, "one of the nodes did everything"
