@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -25,40 +26,32 @@ from innkeeper.server.storage.postgresql import links as pg_links
 from innkeeper.server.storage.postgresql import refresh_families as pg_families
 from innkeeper.server.storage.sqlite import assertion_ids, codes, devices, grants, links, refresh_families
 
-# A statement, the condition that is taken out of it, and what stands there instead.
+# A statement, the condition that is taken out of it (as a pattern), and what stands there instead.
 Change = tuple[ModuleType, str, str, str]
 _TAKES_OVER: Final = "DO UPDATE SET claimed_by = excluded.claimed_by"
-_ROTATION: Final = "AND f.generation = "
+_LIVING: Final = r"AND \w\.generation = "
+_APPROVED: Final = r"AND \w\.state = 'approved'"
+_PENDING: Final = "AND state = 'pending'"
+_UNUSED: Final = "AND used_at IS NULL"
 STATEMENTS: Final[dict[str, dict[str, tuple[Change, ...]]]] = {
     "sqlite": {
         "code": ((codes, "REDEEM", "AND a.redeemed_at IS NULL", ""),),
-        "refresh": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "refresh-overlap": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "device": ((devices, "REDEEM", "AND d.state = 'approved'", ""),),
-        "answer": (
-            (devices, "MAY_APPROVE", "AND state = 'pending'", ""),
-            (devices, "DENY", "AND state = 'pending'", ""),
-        ),
+        "refresh": ((refresh_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "refresh-overlap": ((refresh_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "device": ((devices, "REDEEM", _APPROVED, ""),),
+        "answer": ((devices, "MAY_APPROVE", _PENDING, ""), (devices, "DENY", _PENDING, "")),
         "assertion": ((assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
-        "link": (
-            (links, "IS_USABLE", "AND used_at IS NULL", ""),
-            (links, "USE", "AND used_at IS NULL", ""),
-        ),
+        "link": ((links, "IS_USABLE", _UNUSED, ""), (links, "USE", _UNUSED, "")),
     },
     "postgresql": {
         "code": ((pg_codes, "REDEEM", "AND a.redeemed_at IS NULL", ""),),
-        "refresh": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "refresh-overlap": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "device": ((pg_devices, "REDEEM", "AND d.state = 'approved'", ""),),
-        "answer": (
-            (pg_devices, "MAY_APPROVE", "AND state = 'pending'", ""),
-            (pg_devices, "DENY", "AND state = 'pending'", ""),
-        ),
+        "refresh": ((pg_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "refresh-overlap": ((pg_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "device": ((pg_devices, "REDEEM", _APPROVED, ""),),
+        "answer": ((pg_devices, "APPROVE", _PENDING, ""), (pg_devices, "DENY", _PENDING, "")),
         "assertion": ((pg_assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
-        "link": (
-            (pg_links, "IS_USABLE", "AND used_at IS NULL", ""),
-            (pg_links, "USE", "AND used_at IS NULL", ""),
-        ),
+        "statement": ((pg_grants, "CLAIM", "DO NOTHING", _TAKES_OVER),),
+        "link": ((pg_links, "IS_USABLE", _UNUSED, ""), (pg_links, "USE", _UNUSED, "")),
     },
 }
 
@@ -68,23 +61,13 @@ def without_the_condition(store: str, kind: str, monkeypatch: pytest.MonkeyPatch
     if store == "memory":
         _without_the_condition_in_memory(kind, monkeypatch)
         return
-    if kind == "statement":
-        _never_claimed(store, monkeypatch)
+    if (store, kind) == ("sqlite", "statement"):
+        monkeypatch.setattr(grants, "is_claimed", lambda *arguments: False)
         return
     for module, name, condition, instead in STATEMENTS[store][kind]:
-        whole: str = getattr(module, name)
-        assert condition in whole, "the statement has changed: take the condition out of the new one"
-        monkeypatch.setattr(module, name, whole.replace(condition, instead))
-
-
-def _never_claimed(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def is_claimed(*arguments: Any) -> bool:
-        return False
-
-    if store == "sqlite":
-        monkeypatch.setattr(grants, "is_claimed", lambda *arguments: False)
-    else:
-        monkeypatch.setattr(pg_grants, "is_claimed", is_claimed)
+        changed, count = re.subn(condition, instead, getattr(module, name))
+        assert count == 1, "the statement has changed: take the condition out of the new one"
+        monkeypatch.setattr(module, name, changed)
 
 
 def _without_the_condition_in_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
