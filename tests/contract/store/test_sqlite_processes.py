@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from innkeeper.server.model.identifiers import ClientId, HandleKey
 from innkeeper.server.storage.outcomes import Done, Replayed, StoreUnavailable
 from innkeeper.server.storage.sqlite import SqliteStore, open_store
-from tests.contract.store.builders import World
+from tests.contract.store.builders import World, a_client
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -157,7 +157,9 @@ async def test_a_log_that_another_process_moves_right_now_is_no_failure(
 ) -> None:
     await sqlite_store.clients.create(a_client("first"), events=())
     other = subprocess.Popen(
-        [sys.executable, "-c", HOLD_THE_CHECKPOINT, str(database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD_THE_CHECKPOINT, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         assert other.stdout is not None and other.stdout.readline() == b"held\n"
