@@ -142,6 +142,9 @@ class Foreign:
     def stop(self) -> None:
         """It was not ours to start."""
 
+    def kill(self) -> None:
+        """Nor this."""
+
 
 def open_cluster(folder: Path) -> Cluster | Foreign:
     """For a whole run of tests: nothing in it has to survive the machine."""

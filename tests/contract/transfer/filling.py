@@ -21,7 +21,7 @@ LISTS = ("schema_migrations", "instance", "transfer_tables")
 INSTANCE = Instance(issuer="https://id.example.test", master_check=b"check", created_at=NOW)
 
 
-async def a_full_database(path: Path, *, rows: int = 5) -> Path:
+async def a_full_database(path: Path, *, rows: int = 3) -> Path:
     """Of this version's schema, claimed, and with so many rows in each table."""
     store = await app.open_store(path, role="serving")
     await store.claim_instance(INSTANCE)

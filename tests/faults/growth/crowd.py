@@ -8,6 +8,8 @@ beside its grant, which is harder on a store than what grew by and by.
 from __future__ import annotations
 
 import base64
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -35,7 +37,7 @@ _LIFETIME: Final = timedelta(days=90)
 _KEY: Final = HandleKey(b"\x00" * 40)
 _USER: Final = Subject("ik|" + "u" * 24)
 _GRANT: Final = GrantId("g" * 22)
-# No divisor of a power of ten: it scatters the numbers of the families over those of the grants.
+# Scatters the numbers of the families over those of the grants.
 _SCATTER: Final = 7_654_321
 
 
@@ -64,6 +66,7 @@ class Crowd:
         self.families = families
         self.ended = ended
         self.codes = codes
+        self._scatter = coprime(_SCATTER, families)
         self._client_id = client_id
         self._api = api
         self._now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
@@ -148,7 +151,7 @@ class Crowd:
 
     def _grants(self) -> Iterator[Row]:
         """By the number of the grant; that of its family is found by going the scattering back."""
-        back = pow(_SCATTER, -1, self.families)
+        back = pow(self._scatter, -1, self.families)
         ends = self._ends(lambda at: (to_us(at), self._grant_record(at)))
         for number in range(self.families):
             family = number * back % self.families
@@ -206,7 +209,7 @@ class Crowd:
         return self._now + timedelta(hours=hour - _HOURS + (24 if hour >= _HOURS else -2))
 
     def _grant_of(self, number: int) -> str:
-        return f"{number * _SCATTER % self.families:022d}"
+        return f"{number * self._scatter % self.families:022d}"
 
     def _user_of(self, number: int) -> str:
         return f"ik|{number % self.people:024d}"
@@ -256,6 +259,11 @@ class Crowd:
             expires_at=issued_at + timedelta(seconds=60),
         )
         return _template(code, base64.b64encode(_KEY).decode(), _GRANT)
+
+
+def coprime(near: int, count: int) -> int:
+    """The first number from there on whose multiples meet each of `count` once before they come round."""
+    return next(number for number in itertools.count(near) if math.gcd(number, count) == 1)
 
 
 def _order(ends_at: datetime) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import asyncpg
 
 from innkeeper.server.flows.seals import Seals
 from innkeeper.server.storage.rows import Value
@@ -13,6 +14,11 @@ from innkeeper.server.storage.sqlite.connection import open_writer
 from tests.faults.growth.crowd import Crowd
 
 _INDICES = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+_INDICES_OF_POSTGRES = """
+SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS sql
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT i.indisprimary
+"""
 _CACHE_KIB = -512 * 1024
 
 
@@ -39,7 +45,34 @@ def fill_sqlite(database: Path, crowd: Crowd, seals: Seals) -> None:
         connection.close()
 
 
-def count_sqlite(database: Path, sql: str, values: tuple[bytes, ...] = ()) -> int:
+async def fill_postgres(dsn: str, crowd: Crowd, seals: Seals) -> None:
+    """As one would restore a dump; the statistics are those that autovacuum would have made by then."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        indices = await connection.fetch(_INDICES_OF_POSTGRES)
+        for index in indices:
+            await connection.execute(f"DROP INDEX {index['name']}")
+        for table in crowd.tables(seals):
+            await connection.copy_records_to_table(table.name, records=table.rows(), columns=table.columns)
+        for index in indices:
+            await connection.execute(index["sql"])
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def count_postgres(dsn: str, sql: str, *values: bytes) -> int:
+    """Beside the server that works on it."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        count: int = await connection.fetchval(sql.replace("?", "$"), *values)
+        return count
+    finally:
+        await connection.close()
+
+
+def count_sqlite(database: Path, sql: str, *values: bytes) -> int:
     """Beside the server that works on it."""
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
     try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from bench.contender import HOST, token_request
 from bench.load import Job
-from bench.process import resident_mb, server_core
+from bench.process import cpu_seconds, resident_mb, server_core
 from bench.window import Window, measure
 from innkeeper.server.flows.seals import Seals
-from tests.faults.growth.crowd import FIRST_GENERATION, Crowd
+from tests.faults.growth.crowd import FIRST_GENERATION, Crowd, coprime
 from tests.nodes import Node, Site
 
 CLIENT: Final = "web"
@@ -23,13 +24,19 @@ _STRIDE: Final = 6_180_339
 
 
 class Refreshing:
-    """A node and the crowd behind it. Every family is presented in its turn; the next round is one generation on."""
+    """A node and the crowd behind it. Every family is presented in its turn; the next round is one generation on.
 
-    def __init__(self, site: Site, node: Node, crowd: Crowd, seals: Seals) -> None:
+    `database_pid` is the server that works for the node, whose CPU time counts as well.
+    """
+
+    def __init__(
+        self, site: Site, node: Node, crowd: Crowd, seals: Seals, database_pid: int | None = None
+    ) -> None:
         self.site = site
         self.node = node
         self.crowd = crowd
         self._seals = seals
+        self._database_pid = database_pid
         self._turns = self._all_turns()
 
     def window(self, requests: int, *, connections: int = CONNECTIONS) -> Window:
@@ -45,7 +52,13 @@ class Refreshing:
             keep="",
             follow="",
         )
-        return measure(job, self.node.process.pid)
+        before = self._database_seconds()
+        window = measure(job, self.node.process.pid)
+        database_us = (self._database_seconds() - before) * 1e6
+        return replace(window, cpu_us=window.cpu_us + database_us / window.requests)
+
+    def _database_seconds(self) -> float:
+        return 0.0 if self._database_pid is None else cpu_seconds(self._database_pid)
 
     @property
     def resident_mb(self) -> float:
@@ -63,10 +76,10 @@ class Refreshing:
     def _all_turns(self) -> Iterator[tuple[int, int]]:
         first = self.crowd.ended
         living = self.crowd.families - first
-        turn = 0
+        turn, stride = 0, coprime(_STRIDE, living)
         while True:
             generation, number = divmod(turn, living)
-            yield first + number * _STRIDE % living, FIRST_GENERATION + generation
+            yield first + number * stride % living, FIRST_GENERATION + generation
             turn += 1
 
     def _request(self, number: int, generation: int) -> str:

@@ -4,35 +4,78 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.conftest import Amount
-from tests.faults.growth.grown import Grown, grown_sqlite
+from tests.faults.growth.grown import Grown, Sizes, grown_postgres, grown_sqlite
 from tests.faults.growth.loading import by_turns, cpu_us, p99_ms
+from tests.postgres import DURABLE, Cluster, Foreign, a_folder
 
 # A slice says little about time on a busy machine: of the bounds it is held to this one alone, and generously.
 CPU_RATIO, CPU_RATIO_OF_A_SLICE = 1.8, 4.0
 P99_RATIO, PURGE_RATIO = 3.0, 2.0
 
 
-@pytest.fixture(scope="module", params=["sqlite"])
-def grown(
-    request: pytest.FixtureRequest, amount: Amount, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Grown]:
-    """Ten families a person, one in ten with its code; of these four in ten are over, with codes and grants."""
-    families = amount(full=10_000_000, quick=20_000)
-    sizes = {"people": families // 10, "ended": families // 25, "codes": families // 10}
-    folder = tmp_path_factory.mktemp("grown") / "site"
-    yield grown_sqlite(folder, families=families, **sizes)
+# Ten families a person and more. What is over is over with its grant and its code: three rows each.
+LARGE = {
+    "sqlite": Sizes(people=1_000_000, families=10_000_000, ended=400_000, codes=1_000_000),
+    "postgresql": Sizes(people=100_000, families=1_400_000, ended=400_000, codes=600_000),
+}
+SLICE = Sizes(people=2000, families=20_000, ended=800, codes=2000)
+# Not quite empty: what is rotated must be there. A thousand families stay in the caches of everything.
+EMPTY = Sizes(people=100, families=1000)
+
+Grow = Callable[[str, Sizes], Grown]
+
+
+@pytest.fixture(scope="module")
+def cluster(is_full: bool, request: pytest.FixtureRequest) -> Iterator[Cluster | Foreign]:
+    """One that makes everything durable, unless a slice is enough."""
+    shared = request.getfixturevalue("postgres")
+    if not is_full or isinstance(shared, Foreign):
+        yield shared
+        return
+    folder = a_folder()
+    cluster = Cluster(folder, options=DURABLE)
+    cluster.create()
+    cluster.start()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def grow(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Grow]:
+    """Makes sites on this kind of store."""
+    folder = tmp_path_factory.mktemp("growth")
+
+    def grow(name: str, sizes: Sizes) -> Grown:
+        if kind == "sqlite":
+            return grown_sqlite(folder / name, sizes)
+        return grown_postgres(folder / name, sizes, request.getfixturevalue("cluster"))
+
+    yield grow
     shutil.rmtree(folder)  # pytest would keep it for three runs
 
 
 @pytest.fixture(scope="module")
-def empty(grown: Grown, tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """Not quite: what is rotated must be there. A thousand families stay in the caches of everything."""
-    return grown_sqlite(tmp_path_factory.mktemp("empty") / "site", people=100, families=1000)
+def grown(grow: Grow, kind: str, is_full: bool) -> Grown:
+    return grow("grown", LARGE[kind] if is_full else SLICE)
+
+
+@pytest.fixture(scope="module")
+def empty(grow: Grow) -> Grown:
+    return grow("empty", EMPTY)
 
 
 def test_a_rotation_costs_hardly_more_in_a_large_store(

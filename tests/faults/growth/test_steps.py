@@ -11,15 +11,15 @@ from innkeeper.server.storage.rows import Value
 from innkeeper.server.storage.sqlite.refresh_families import READ, ROTATE
 from tests.faults.growth.crowd import FIRST_GENERATION
 from tests.faults.growth.filling import steps_sqlite
-from tests.faults.growth.grown import Grown, grown_sqlite
+from tests.faults.growth.grown import Grown, Sizes, grown_sqlite
 
 
 @pytest.fixture(scope="module")
 def sizes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Grown, Grown]:
     folder = tmp_path_factory.mktemp("sizes")
     return (
-        grown_sqlite(folder / "small", people=20, families=200),
-        grown_sqlite(folder / "large", people=2000, families=20_000),
+        grown_sqlite(folder / "small", Sizes(people=20, families=200)),
+        grown_sqlite(folder / "large", Sizes(people=2000, families=20_000)),
     )
 
 

@@ -15,6 +15,14 @@ def test_sha256_and_hmac_are_those_of_the_standard_library() -> None:
     assert hashes.hmac_sha256(b"key", b"data") == hmac.new(b"key", b"data", "sha256").digest()
 
 
+@pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 131])
+def test_a_mac_key_makes_the_same_macs(length: int) -> None:
+    key = hashes.MacKey(b"k" * length)
+    for data in (b"", b"data", b"d" * 200):
+        assert key.tag(data) == hmac.new(b"k" * length, data, "sha256").digest()
+    assert "k" * 8 not in repr(key)
+
+
 def test_hkdf_without_salt_meets_the_third_vector_of_rfc_5869() -> None:
     derived = hashes.hkdf(b"\x0b" * 22, info=b"", length=42)
     assert derived.hex() == (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from innkeeper.server.cli import data_folder, hooks_file, listening, master_secret_file
+from innkeeper.server.cli import data_folder, hooks_file, listening, master_secret_file, supervisor
 from innkeeper.server.cli.data_folder import DataFolder
 from innkeeper.server.cli.failure import CommandFailed
 from innkeeper.server.config import LOOPBACK_HOSTS, Listen, Settings
@@ -27,12 +27,19 @@ if TYPE_CHECKING:
 @click.option("--host", metavar="ADDRESS", help="Instead of `listen.host`.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Instead of `listen.port`.")
 @click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that answer; more than one needs PostgreSQL.",
+)
+@click.option(
     "--accept-clock",
     is_flag=True,
     help="Start although the clock is far behind the last use of the database.",
 )
 def serve(
-    data: str | None, config: str | None, host: str | None, port: int | None, accept_clock: bool
+    data: str | None, config: str | None, host: str | None, port: int | None, workers: int, accept_clock: bool
 ) -> None:
     """Serve a data folder that `innkeeper init` has prepared, until SIGTERM or Ctrl-C."""
     from msgspec.structs import replace
@@ -40,6 +47,7 @@ def serve(
     folder = data_folder.for_production(data, config)
     settings = folder.settings()
     listen = replace(settings.listen, host=host or settings.listen.host, port=port or settings.listen.port)
+    supervisor.refuse_if_impossible(workers, is_sqlite=settings.database.url is None)
     check_exposure(listen)
     check_files(folder, listen)
     try:
@@ -47,7 +55,7 @@ def serve(
     except OSError as error:
         remedy = "Set `listen.host` and `listen.port` in the settings, or --host and --port."
         raise listening.failure(error, listen.port, remedy=remedy) from error
-    _run(folder, replace(settings, listen=listen), sockets, accept_clock=accept_clock)
+    _run(folder, replace(settings, listen=listen), sockets, workers=workers, accept_clock=accept_clock)
 
 
 def check_exposure(listen: Listen) -> None:
@@ -80,19 +88,43 @@ def check_files(folder: DataFolder, listen: Listen) -> None:
         )
 
 
-def _run(folder: DataFolder, settings: Settings, sockets: list[socket.socket], *, accept_clock: bool) -> None:
+def _run(
+    folder: DataFolder,
+    settings: Settings,
+    sockets: list[socket.socket],
+    *,
+    workers: int,
+    accept_clock: bool,
+) -> None:
     from innkeeper.server.cli import serving
 
+    def listens() -> None:
+        place = f"{settings.listen.host}:{settings.listen.port}"
+        several = "" if workers == 1 else f" with {workers} workers"
+        click.echo(f"Innkeeper serves {settings.issuer} on {place}{several}", err=True)
+
+    worker, started = None, listens
+    if workers > 1:
+        drain_s = settings.listen.drain_s
+        worker = supervisor.supervise(
+            workers, sockets, drain_s=drain_s, shutdown_s=serving.SHUTDOWN_S, on_ready=listens
+        )
+        started = worker.tell_ready
     master = master_secret_file.load(folder, os.environ)
     hooks = None if settings.hooks is None else hooks_file.load(folder.config.parent / settings.hooks)
-
-    def started() -> None:
-        place = f"{settings.listen.host}:{settings.listen.port}"
-        click.echo(f"Innkeeper serves {settings.issuer} on {place}", err=True)
 
     async def prepare(services: Services) -> Callable[[], None]:
         return started
 
     serving.run(
-        serving.serve(settings, folder.database, master, sockets, prepare, hooks, accept_clock=accept_clock)
+        serving.serve(
+            settings,
+            folder.database,
+            master,
+            sockets,
+            prepare,
+            hooks,
+            accept_clock=accept_clock,
+            lifeline=None if worker is None else worker.lifeline,
+        )
     )

@@ -39,9 +39,17 @@ class Server(uvicorn.Server):
     """Calls `on_started` once the sockets listen, and announces its end before it stops listening (F24)."""
 
     def __init__(
-        self, config: uvicorn.Config, on_started: Callable[[], None], readiness: Readiness, *, drain_s: float
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], None],
+        readiness: Readiness,
+        *,
+        drain_s: float,
+        lifeline: int | None = None,
     ) -> None:
+        """`lifeline` is a pipe's end: when the other end is closed, whoever started us wants us to end, or is gone."""
         super().__init__(config)
+        self._lifeline = lifeline
         self._on_started = on_started
         self._readiness = readiness
         self._drain_s = drain_s
@@ -49,19 +57,31 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._lifeline is not None:
+            asyncio.get_running_loop().add_reader(self._lifeline, self._let_go)
         if self.started and not self.should_exit:
             self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM announces the end first; Ctrl-C, and whatever comes second, does not wait."""
         if sig == signal.SIGTERM and self._closes_at is None and self._drain_s > 0:
-            self._closes_at = time.monotonic() + self._drain_s
-            self._readiness.refuse(DRAINING)
-            # Answers end their connections, so that no request is on its way when the rest are closed.
-            self.config.encoded_headers = [*self.config.encoded_headers, CLOSE]
-            self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+            self._announce()
         else:
             super().handle_exit(sig, frame)
+
+    def _announce(self) -> None:
+        self._closes_at = time.monotonic() + self._drain_s
+        self._readiness.refuse(DRAINING)
+        # Answers end their connections, so that no request is on its way when the rest are closed.
+        self.config.encoded_headers = [*self.config.encoded_headers, CLOSE]
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+
+    def _let_go(self) -> None:
+        """Beside a SIGTERM to all of us this is no second one."""
+        assert self._lifeline is not None
+        asyncio.get_running_loop().remove_reader(self._lifeline)
+        if self._closes_at is None:
+            self._announce()
 
     async def on_tick(self, counter: int) -> bool:
         """True when it is time to stop listening."""
@@ -89,6 +109,7 @@ async def serve(
     hooks: Hooks | None = None,
     *,
     accept_clock: bool = False,
+    lifeline: int | None = None,
 ) -> None:
     """Until SIGTERM or Ctrl-C; then requests under way are finished, within `SHUTDOWN_S`.
 
@@ -106,7 +127,8 @@ async def serve(
             await refresh_registry(services)  # with what `prepare` has made
             config = _config(app.create_app(services), settings.listen)
             drain_s = settings.listen.drain_s
-            await Server(config, started, services.readiness, drain_s=drain_s).serve(sockets)
+            server = Server(config, started, services.readiness, drain_s=drain_s, lifeline=lifeline)
+            await server.serve(sockets)
         finally:
             await store.close()
     finally:

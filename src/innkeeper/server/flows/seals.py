@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from innkeeper.jose.errors import SealBroken
-from innkeeper.jose.hashes import constant_time_equal, hmac_sha256
+from innkeeper.jose.hashes import MacKey, constant_time_equal
 from innkeeper.jose.seal import SALT_BYTES, open_sealed, seal
 from innkeeper.server.model.master_secret import MasterSecret, Purpose
 
@@ -16,6 +16,7 @@ class Seals:
         self._issuer = issuer
         self._random = random
         self._keys: dict[tuple[Purpose, int], bytes | None] = {}
+        self._mac_keys: dict[tuple[Purpose, int], MacKey] = {}
 
     def seal(self, purpose: Purpose, plaintext: bytes, *, associated: bytes) -> bytes:
         """One byte of key id, then the sealed text."""
@@ -34,17 +35,17 @@ class Seals:
     def mac(self, purpose: Purpose, data: bytes) -> bytes:
         """Key id and HMAC-SHA-256."""
         key_id = self._master.current.key_id
-        return bytes([key_id]) + hmac_sha256(self._key(purpose, key_id), data)
+        return bytes([key_id]) + self._mac_key(purpose, key_id).tag(data)
 
     def is_mac(self, purpose: Purpose, data: bytes, mac: bytes) -> bool:
         """In constant time."""
         if len(mac) != 33:
             return False
         try:
-            key = self._key(purpose, mac[0])
+            key = self._mac_key(purpose, mac[0])
         except SealBroken:
             return False
-        return constant_time_equal(hmac_sha256(key, data), mac[1:])
+        return constant_time_equal(key.tag(data), mac[1:])
 
     @property
     def current_key_id(self) -> int:
@@ -53,7 +54,7 @@ class Seals:
 
     def tag(self, purpose: Purpose, key_id: int, data: bytes) -> bytes:
         """HMAC-SHA-256 under a key that the data itself names. Raises `SealBroken` when the ring has it no more."""
-        return hmac_sha256(self._key(purpose, key_id), data)
+        return self._mac_key(purpose, key_id).tag(data)
 
     def is_tag(self, purpose: Purpose, key_id: int, data: bytes, tag: bytes) -> bool:
         """In constant time."""
@@ -65,6 +66,12 @@ class Seals:
     def key(self, purpose: Purpose) -> bytes:
         """The current key of a purpose, for digests that are compared and never opened."""
         return self._key(purpose, self._master.current.key_id)
+
+    def _mac_key(self, purpose: Purpose, key_id: int) -> MacKey:
+        key = self._mac_keys.get((purpose, key_id))
+        if key is None:
+            key = self._mac_keys[purpose, key_id] = MacKey(self._key(purpose, key_id))
+        return key
 
     def _key(self, purpose: Purpose, key_id: int) -> bytes:
         if (purpose, key_id) not in self._keys:

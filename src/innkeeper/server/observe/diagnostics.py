@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from innkeeper.server.model.secret import Secret
-from innkeeper.server.observe.log import MAX_TRACE_CHARS, EventLog
+from innkeeper.server.observe.log import MAX_TRACE_CHARS, EventLog, write_to_stderr
 
 # uvicorn's own access lines would hold query strings, and with them codes and states.
 _SILENT: Final = ("uvicorn.access",)
@@ -49,6 +49,12 @@ def route(log: EventLog, level: int = logging.WARNING) -> DiagnosticHandler:
         logging.getLogger(name).disabled = True
     logging.captureWarnings(True)
     return handler
+
+
+def write(logger: str, level: int, message: str) -> None:
+    """One line at once, for a process that may have no thread to write it."""
+    record = logging.LogRecord(logger, level, "", 0, message, None, None)
+    write_to_stderr(json.dumps(_document(record), separators=(",", ":")).encode() + b"\n")
 
 
 def _document(record: logging.LogRecord) -> dict[str, Any]:

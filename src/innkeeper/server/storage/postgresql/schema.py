@@ -20,8 +20,17 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "hot": "WITH (fillfactor = 85)",
 }
 # Somebody else made the same table first: their work is seen by the next try.
-_OVERTAKEN: Final = (*COLLISIONS, asyncpg.DuplicateTableError, asyncpg.DuplicateColumnError)
+_OVERTAKEN: Final = (
+    *COLLISIONS,
+    asyncpg.DuplicateTableError,
+    asyncpg.DuplicateColumnError,
+    asyncpg.LockNotAvailableError,
+)
 _PATIENCE_S: Final = 60.0
+# A change of a table waits for everybody who reads it, and everybody else waits behind it: a backup under way would
+# stop the whole server. So it gives way, and comes again.
+LOCK_WAIT: Final = "SET LOCAL lock_timeout = '500ms'"
+_PAUSE_S: Final = 0.2
 HAS_TABLE: Final = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
 )
@@ -47,12 +56,16 @@ async def migrate(pool: Pool) -> None:
                 ):
                     return
                 async with connection.transaction(isolation="serializable"):
+                    await connection.execute(LOCK_WAIT)
                     await _apply(connection)
                 return
         except _OVERTAKEN as error:
             if time.monotonic() > deadline:
-                raise StoreUnavailable("another node did not finish its migration") from error
-            await asyncio.sleep(0.05)
+                raise StoreUnavailable(
+                    "the schema could not be brought up to date: another node did not finish it, or a long transaction"
+                    " (a backup?) holds a table"
+                ) from error
+            await asyncio.sleep(_PAUSE_S)
         except (SchemaRefused, StoreUnavailable):
             raise
         except Exception as error:

@@ -64,7 +64,7 @@ def begin(connection: apsw.Connection) -> None:
 
 def migrate(connection: apsw.Connection, now_us: int) -> None:
     """Brings the schema up to date in one transaction, or refuses and changes nothing."""
-    if connection.table_exists("main", "schema_migrations") and not pending_migrations(connection):
+    if has_table(connection, "schema_migrations") and not pending_migrations(connection):
         return
     begin(connection)
     try:
@@ -75,8 +75,14 @@ def migrate(connection: apsw.Connection, now_us: int) -> None:
     connection.execute("COMMIT")
 
 
+def has_table(connection: apsw.Connection, name: str) -> bool:
+    """Asked of the file: what the connection remembers may be older than a table that another process has made."""
+    found = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1"
+    return bool(connection.execute(found, (name,)).get)
+
+
 def _apply_pending(connection: apsw.Connection, now_us: int) -> None:
-    if not connection.table_exists("main", "schema_migrations"):
+    if not has_table(connection, "schema_migrations"):
         if connection.execute("SELECT count(*) FROM sqlite_schema").get:
             raise SchemaRefused("the file is a database, but not one of Innkeeper's")
         connection.execute(CREATE_LIST)

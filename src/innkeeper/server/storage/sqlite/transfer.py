@@ -22,6 +22,7 @@ from innkeeper.server.storage.sqlite.connection import (
     PLACEHOLDERS,
     apply,
     begin,
+    has_table,
     open_reader,
     open_writer,
     prepare_file,
@@ -193,7 +194,7 @@ class SqliteEnd:
         )
 
     def _has(self, table: str) -> bool:
-        return bool(self._connection.table_exists("main", table))
+        return has_table(self._connection, table)
 
     def _mark(self) -> Mark | None:
         found = self._connection.execute(statements.MARK).fetchall() if self._has(statements.LIST) else []
