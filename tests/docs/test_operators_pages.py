@@ -11,6 +11,7 @@ from innkeeper.server.cli.main import COMMANDS, root
 from innkeeper.server.config import parse
 from tests.docs import reference
 from tests.docs.pages import DOCS, blocks_of, table_of
+from tests.faults.failover import pair
 
 OPERATE = DOCS / "operate.md"
 
@@ -61,6 +62,18 @@ def test_the_file_that_init_writes_sets_the_issuer_alone() -> None:
 )
 def test_the_examples_are_there(word: str) -> None:
     assert word in "\n".join(block.text for block in blocks_of(OPERATE)) + OPERATE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("names", ["", "*"])
+def test_a_failover_by_the_page_is_the_one_that_the_trials_do(names: str) -> None:
+    page = [
+        line.strip()
+        for block in blocks_of(OPERATE)
+        if block.language == "sql"
+        for line in block.text.splitlines()
+    ]
+    for statement in (*pair.waiting_for(names), pair.PROMOTE):
+        assert f"{statement};" in page
 
 
 def test_settings_in_the_examples_exist() -> None:

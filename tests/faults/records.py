@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 
 from innkeeper.server.flows.administer import clients
 from innkeeper.server.flows.administer.clients import NewClient
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import ApiGrant
 from innkeeper.server.model.identifiers import ClientId
+from innkeeper.server.storage.outcomes import StoreUnavailable
 from tests.caller import Browser
 from tests.faults.history import Running
 from tests.faults.load import Load
@@ -49,11 +51,16 @@ class Records:
         """An administrator makes a third-party app beside the server, and erin allows it what it asks."""
         name = f"app-{next(self._numbers)}"
         written = self._write(name)
-        await clients.create(
-            self._services,
-            NewClient(client_id=name, type="regular_web", redirect_uris=(PARTNER_CALLBACK,), is_first_party=False,
-                      publisher="Partner Ltd", api_grants=(ApiGrant(api=API, scope=SCOPES),)),
+        app = NewClient(
+            client_id=name, type="regular_web", redirect_uris=(PARTNER_CALLBACK,), is_first_party=False,
+            publisher="Partner Ltd", api_grants=(ApiGrant(api=API, scope=SCOPES),),
         )  # fmt: skip
+        try:
+            await clients.create(self._services, app)
+        except StoreUnavailable:
+            written.unknown()
+            await asyncio.sleep(PAUSE_S)
+            return
         written.ok()
         self._apps.append(name)
         if await self._is_known(name):
@@ -94,8 +101,10 @@ class Records:
                              is_ok=lambda answer: True, got=has_code)  # fmt: skip
 
     async def _read_app(self, name: str) -> None:
-        found = await self._services.store.clients.get(ClientId(name))
-        self._read(name)().ok(None if found is None else 1)
+        reading = self._read(name)()
+        with suppress(StoreUnavailable):
+            found = await self._services.store.clients.get(ClientId(name))
+            reading.ok(None if found is None else 1)
 
     async def _read_consent(self, name: str) -> None:
         """She is not asked again."""

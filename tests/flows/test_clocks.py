@@ -9,28 +9,10 @@ import pytest
 from innkeeper.server.flows import clocks
 from innkeeper.server.flows.clocks import BELIEVED_FOR_S, WRITTEN, DatabaseClock, SystemClock, is_believable
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from tests.machine import NOON, Machine
 
-NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-
-
-class Machine:
-    """Stands in for `time`: a wall clock that a test sets, and a monotonic one that nobody sets."""
-
-    def __init__(self) -> None:
-        self.wall = NOON
-        self.passed_s = 500.0
-
-    def time(self) -> float:
-        return self.wall.timestamp()
-
-    def monotonic(self) -> float:
-        return self.passed_s
-
-    def wait(self, seconds: float) -> None:
-        self.passed_s += seconds
-        self.wall += timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from innkeeper.server.config import Database, Settings
 from innkeeper.server.flows.client_keys import ClientKeys
-from innkeeper.server.flows.clocks import DatabaseClock, SystemClock, is_believable
+from innkeeper.server.flows.clocks import DatabaseClock, SystemClock, is_believable, machine_time
 from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.foreign_documents import ForeignDocuments, ReadDocument
 from innkeeper.server.flows.fresh import Entropy
@@ -157,11 +157,10 @@ async def open_services(
 async def _clock_of(store: Store, *, accept: bool) -> Clock:
     """The database's, or the machine's where it has none; never behind the last commit, unless that is accepted."""
     now, last_commit = await store.time(), await store.last_commit_at()
-    if not is_believable(now or datetime.now(UTC), last_commit):
+    seen = now or machine_time()
+    if not is_believable(seen, last_commit):
         if not accept:
-            raise StartRefused(
-                _wrong_clock(now or datetime.now(UTC), last_commit, is_database=now is not None)
-            )
+            raise StartRefused(_wrong_clock(seen, last_commit, is_database=now is not None))
         last_commit = None
     if now is None:
         return SystemClock(last_commit)

@@ -56,6 +56,20 @@ async def test_what_was_submitted_in_the_turn_of_the_end_is_still_done(database:
     assert await accepted == Done()
 
 
+async def test_the_writer_survives_whatever_goes_wrong_between_two_batches(
+    sqlite_store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**values: object) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(sqlite_store._writer, "_let_others_in", fail)
+    monkeypatch.setattr(sqlite_store._handle, "between_batches", fail)
+    async with asyncio.timeout(10):
+        for number in range(5):
+            assert await create(sqlite_store, number) == Done()
+            await asyncio.sleep(0.06)
+
+
 async def create(store: SqliteStore, number: int) -> object:
     return await store.clients.create(a_client(f"client-{number}"), events=())
 

@@ -1,7 +1,7 @@
 """A primary and its synchronous standby: nothing is acknowledged before both have it on disk.
 
-pair = await a_pair(folder)
-pair.fail_over("crash")                           # the primary dies, its standby is promoted
+pair.primary, pair.standby                        # two `Cluster`s; which is which changes
+await pair.fail_over("crash")                     # the primary dies, its standby is promoted
 await pair.complete()                             # a new standby where the old primary was
 """
 
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -24,6 +25,10 @@ from tests.postgres import FAST, Cluster, a_folder
 
 End = Literal["crash", "kill", "stop"]
 ENDS: Final[tuple[End, ...]] = ("crash", "kill", "stop")
+# A standby looks for its primary again after five seconds, if nobody says otherwise; until then nothing is committed.
+OPTIONS: Final = (*FAST, "wal_retrieve_retry_interval=200ms")
+# docs/operate.md tells operators to do the same.
+PROMOTE: Final = "SELECT pg_promote()"
 _PATIENCE_S: Final = 60.0
 
 
@@ -31,7 +36,8 @@ class Pair:
     """Two clusters that take turns. Made by `a_pair`."""
 
     def __init__(self, folder: Path) -> None:
-        self._clusters = [Cluster(folder / name, options=FAST, port=a_steady_port()) for name in "ab"]
+        self._clusters = [Cluster(folder / name, options=OPTIONS, port=a_steady_port()) for name in "ab"]
+        self._is_whole = False
 
     @property
     def primary(self) -> Cluster:
@@ -43,39 +49,57 @@ class Pair:
         """Has everything that was acknowledged."""
         return self._clusters[1]
 
-    def dsn(self, database: str) -> str:
-        """Both hosts, always in the same order: who asks finds the one that takes writes."""
-        hosts = ",".join(f"127.0.0.1:{port}" for port in sorted(cluster.port for cluster in self._clusters))
-        return f"postgresql://postgres@{hosts}/{database}"
+    def dsn(self, dsn: str) -> str:
+        """Over both hosts, always in the same order: whoever asks finds the one that takes writes."""
+        return with_ports(dsn, sorted(cluster.port for cluster in self._clusters))
 
-    async def create(self) -> None:
+    def create(self) -> None:
         """From nothing."""
-        await asyncio.to_thread(self.primary.create)
-        await asyncio.to_thread(self.primary.start)
-        await self.complete()
+        self.primary.create()
+        self.primary.start()
 
     async def complete(self) -> None:
-        """Copies the primary, and from then on it answers no COMMIT that the copy has not got."""
+        """Copies the primary, if it is alone; from then on it answers no COMMIT that the copy has not got."""
+        if self._is_whole:
+            return
         await asyncio.to_thread(follow, self.standby, self.primary)
+        await self._wait_for("*")
         async with connected(self.primary) as connection:
-            await connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            await connection.execute("SELECT pg_reload_conf()")
             await until(connection, "SELECT sync_state = 'sync' FROM pg_stat_replication")
-            # Backends read the new setting between two statements of their own: this one has.
-            await until(connection, "SELECT current_setting('synchronous_standby_names') = '*'")
+        self._is_whole = True
+
+    async def desert(self) -> None:
+        """The primary no longer waits for its standby: what it acknowledges may be lost."""
+        await self._wait_for("")
+        self._is_whole = False
+
+    async def restart(self) -> int:
+        """The primary alone, and it stays the primary. Answers when it took connections again, as `fail_over`."""
+        await asyncio.to_thread(self.primary.stop)
+        await asyncio.to_thread(self.primary.start)
+        return time.monotonic_ns()
 
     async def fail_over(self, end: End) -> int:
         """The primary ends, the standby takes its place. Answers when it was told to, in monotonic nanoseconds."""
         await asyncio.to_thread(END[end], self.primary)
+        return await self.promote()
+
+    async def promote(self) -> int:
+        """The standby takes the place of a primary that nobody reaches any more. Answers as `fail_over`."""
         self._clusters.reverse()
+        self._is_whole = False
         promoted_ns = time.monotonic_ns()
-        await self.promote()
+        async with connected(self.primary) as connection:
+            assert await connection.fetchval(PROMOTE)
         return promoted_ns
 
-    async def promote(self) -> None:
-        """The primary by name becomes one in fact."""
+    async def _wait_for(self, names: str) -> None:
+        """The standbys that every COMMIT has to have reached before it is answered."""
         async with connected(self.primary) as connection:
-            assert await connection.fetchval("SELECT pg_promote()")
+            for statement in waiting_for(names):
+                await connection.execute(statement)
+            # Backends read the new setting between two statements of their own: this one has.
+            await until(connection, f"SELECT current_setting('synchronous_standby_names') = '{names}'")
 
     def stop(self) -> None:
         """Whatever still runs."""
@@ -83,17 +107,28 @@ class Pair:
             vanish(cluster)
 
 
-@asynccontextmanager
-async def a_pair() -> AsyncIterator[Pair]:
-    """Running, and gone afterwards."""
+@contextmanager
+def a_pair() -> Iterator[Pair]:
+    """The primary runs, and the first `complete` makes its standby; both are gone afterwards."""
     folder = a_folder()
     pair = Pair(folder)
     try:
-        await pair.create()
+        pair.create()
         yield pair
     finally:
         pair.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def waiting_for(names: str) -> tuple[str, str]:
+    """The statements that make a primary wait for these standbys before it answers a COMMIT."""
+    return f"ALTER SYSTEM SET synchronous_standby_names = '{names}'", "SELECT pg_reload_conf()"
+
+
+def with_ports(dsn: str, ports: Iterable[int]) -> str:
+    """The same database, at one of these ports of this machine."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return urlunsplit(urlsplit(dsn)._replace(netloc=f"postgres@{hosts}"))
 
 
 def follow(copy: Cluster, primary: Cluster) -> None:

@@ -15,7 +15,7 @@ from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.postgresql import open_store
 from innkeeper.server.storage.postgresql import pool as pools
 from tests.contract.store.builders import a_client
-from tests.faults.failover.pair import a_pair, frozen
+from tests.faults.failover.pair import Pair, frozen
 
 pytestmark = pytest.mark.e2e
 
@@ -27,20 +27,20 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 
 async def test_a_commit_that_waits_for_the_standby_is_shown_to_nobody(
-    monkeypatch: pytest.MonkeyPatch,
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "COMMAND_S", 0.3)
-    async with a_pair() as pair:
-        store = await open_store(await pair.primary.fresh_database())
-        app = a_client()
-        with frozen(pair.standby):
-            with pytest.raises(StoreUnavailable):
-                await store.clients.create(app, events=())
-            # Longer than a cancellation would need.
-            await asyncio.sleep(0.5)
-            assert await store.clients.get(app.client_id) is None
-        # The standby has caught up, and nothing that was committed is lost.
-        async with asyncio.timeout(30):
-            while await store.clients.get(app.client_id) is None:
-                await asyncio.sleep(0.01)
-        await store.close()
+    await pair.complete()
+    store = await open_store(await pair.primary.fresh_database())
+    app = a_client()
+    with frozen(pair.standby):
+        with pytest.raises(StoreUnavailable):
+            await store.clients.create(app, events=())
+        # Longer than a cancellation would need.
+        await asyncio.sleep(0.5)
+        assert await store.clients.get(app.client_id) is None
+    # The standby has caught up, and nothing that was committed is lost.
+    async with asyncio.timeout(30):
+        while await store.clients.get(app.client_id) is None:
+            await asyncio.sleep(0.01)
+    await store.close()

@@ -33,7 +33,7 @@ class Job:
 JOBS: Final[tuple[Job, ...]] = (
     Job("refresh_registry", 0.5, refresh_registry),
     Job("measure_clock", 10.0, measure_clock),
-    Job("rotate_keys", 60.0, rotate_keys, on_one_node=True),
+    Job("rotate_keys", 5.0, rotate_keys, on_one_node=True),
     Job("purge_expired", 60.0, purge_expired, on_one_node=True),
     Job("reseal", 60.0, reseal, on_one_node=True),
 )

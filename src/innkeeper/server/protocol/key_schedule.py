@@ -82,8 +82,10 @@ def _plan_one(
     keep = [_retired(key, now, times) for key in keys if may_sign(key, now) and not _is_same(key, current)]
     keep += [key for key in keys if key.retires_at is not None and not may_sign(key, now)]
     keep += [current] if current is not None else []
-    if not waiting:
-        turn = (now if current is None else current.activates_at) + times.signs_for
+    # More than one waits where keys sign for less time than they are published ahead.
+    last = waiting[-1] if waiting else current
+    turn = (now if last is None else last.activates_at) + times.signs_for
+    if not waiting or turn <= now + times.published_ahead:
         create.append(NewKey(alg=alg, activates_at=max(turn, now + times.published_ahead)))
     return keep + waiting, create
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -156,3 +157,33 @@ def test_a_plan_carried_out_leaves_nothing_to_do() -> None:
             for number, key in enumerate(made.create)
         ]
         assert planned([*made.keep, *new], now) is None
+
+
+def test_keys_that_change_faster_than_they_are_published_ahead_wait_in_a_row() -> None:
+    """Whoever reads the set no more often than every half minute still knows each key before it signs."""
+    second = timedelta(seconds=1)
+    times = KeyTimes(signs_for=5 * second, published_ahead=60 * second, verifies_for=DAY)
+    keys: tuple[SigningKeyRecord, ...] = ()
+    signed: list[SigningKeyRecord] = []
+    for number in range(0, 300, 5):
+        now = NOON + number * second
+        made = plan(keys, now, times, algs=("ES256",))
+        if made is not None:
+            new = [
+                a_key(f"{number}-{index}", published_at=now, activates_at=key.activates_at)
+                for index, key in enumerate(made.create)
+            ]
+            keys = (*made.keep, *new)
+        current = signing(keys, "ES256", now)
+        assert current is not None
+        signed.append(current)
+    _, *others = dict.fromkeys(signed)
+    assert all(key.activates_at - key.published_at >= times.published_ahead for key in others)
+    turns = [key.activates_at for key in others]
+    assert {later - sooner for sooner, later in pairwise(turns)} == {5 * second}
+    assert len(others) == 48
+
+
+def test_one_key_waits_where_keys_sign_for_longer_than_they_are_published_ahead() -> None:
+    for day in range(89):
+        assert planned([CURRENT, NEXT], NOON + day * DAY) is None

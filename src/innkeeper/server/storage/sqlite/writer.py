@@ -12,8 +12,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Thread
-from time import monotonic, sleep
+from threading import Event, Thread
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 import apsw
@@ -67,6 +67,7 @@ class Writer:
         self._gathered: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
         self._queue_limit = queue_limit
         self._is_closing = False
+        self._ends = Event()
         self._idle_at = monotonic()
         self.loses_next_answer = False
         self._thread = Thread(target=self._work, name="innkeeper-sqlite-writer", daemon=True)
@@ -93,6 +94,7 @@ class Writer:
         """Waits for everything that was accepted."""
         if not self._is_closing:
             self._is_closing = True
+            self._ends.set()
             for loop in list(self._gathered):
                 self._hand_over(loop)
             self._queue.put(None)
@@ -107,11 +109,12 @@ class Writer:
         is_open = True
         while is_open:
             batch, is_open = self._take()
-            if batch:
-                self._process(batch)
-                _answer(batch)
-                self._let_others_in()
+            # Whatever goes wrong, the thread goes on: without it everybody would wait for ever.
             try:
+                if batch:
+                    self._process(batch)
+                    _answer(batch)
+                    self._let_others_in()
                 self._handle.between_batches(is_idle=not batch)
             except StoreUnavailable as error:
                 _LOG.error("SQLite: %s", error)
@@ -138,7 +141,7 @@ class Writer:
 
     def _let_others_in(self) -> None:
         if monotonic() - self._idle_at > _BUSY_S:
-            sleep(_OPEN_DOOR_S)
+            self._ends.wait(_OPEN_DOOR_S)
             self._idle_at = monotonic()
 
     def _process(self, batch: list[_Item]) -> None:
