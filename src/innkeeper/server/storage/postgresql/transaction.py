@@ -8,6 +8,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.audit import event_columns
 from innkeeper.server.storage.postgresql.pool import Connection
 from innkeeper.server.storage.postgresql.statements import Row, Statements
+from innkeeper.server.storage.rows import Value
 
 __all__ = ["Row", "Transaction"]
 
@@ -30,6 +31,11 @@ class Transaction(Statements):
     def undo(self) -> None:
         """Nothing of it shall have happened; what it answers is answered all the same."""
         self.is_undone = True
+
+    async def change_each(self, sql: str, many: Sequence[Sequence[Value]]) -> int:
+        """How many rows one statement changed for all these values, sent in one go."""
+        self._counters.statements += len(many)
+        return len(await self._connection.fetchmany(f"{sql} RETURNING 1", many))
 
     async def record(self, events: Sequence[Event]) -> None:
         """Audit rows of this transition."""
