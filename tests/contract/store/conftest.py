@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from innkeeper.server.storage.memory import MemoryStore
 from innkeeper.server.storage.postgresql import open_store as open_postgresql
+from innkeeper.server.storage.postgresql.statements import Statements
+from innkeeper.server.storage.rows import Value
 from innkeeper.server.storage.sqlite import SqliteStore, open_store
+from tests.architecture.portable_sql import faults_of
 from tests.contract.store.builders import AnyStore, World
 from tests.contract.store.rivals import Rivals
 from tests.postgres import Cluster, Foreign
@@ -18,6 +22,23 @@ from tests.postgres import Cluster, Foreign
 # The instants of these tests are literals, so an overlap cannot be judged by the time that the database has.
 open_postgres = partial(open_postgresql, judges_by_caller=True)
 _templates: dict[str, str] = {}
+_look = cache(lambda sql: tuple(faults_of(sql)))
+
+
+@pytest.fixture(autouse=True)
+def portable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a transition says to PostgreSQL, another engine that speaks its language understands too."""
+    for name in ("rows", "change"):
+        said = getattr(Statements, name)
+
+        def look_and_say(
+            self: Statements, sql: str, values: Sequence[Value] = (), said: Any = said
+        ) -> Awaitable[Any]:
+            assert _look(sql) == (), sql
+            answer: Awaitable[Any] = said(self, sql, values)
+            return answer
+
+        monkeypatch.setattr(Statements, name, look_and_say)
 
 
 async def a_database(request: pytest.FixtureRequest) -> str:

@@ -37,7 +37,7 @@ from tests.contract.store.builders import (
     opaque,
 )
 
-CHUNK = 400
+CHUNK = 100
 READ = Scope.parse("read:timesheets")
 
 

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from innkeeper.server import app
+from innkeeper.server.config import Database
 from innkeeper.server.flows.transfer.backup import back_up
 from innkeeper.server.flows.transfer.refusal import TransferRefused
 from innkeeper.server.flows.transfer.restore import ENDED_BY_A_RESTORE, restore, verify
@@ -99,6 +100,9 @@ async def test_nothing_is_restored_over_a_database_or_under_running_nodes(
     with pytest.raises(StoreUnavailable, match="stop every node"):
         await restored(tmp_path / "backup", place, may_replace=True)
     await node.close()
+    behind_a_pooler = Place(place.path, Database(url=place.database.url, pooler=True))
+    with pytest.raises(StoreUnavailable, match="INNKEEPER_DATABASE__URL"):
+        await restored(tmp_path / "backup", behind_a_pooler, may_replace=True)
     assert await place.content() == before
     await restored(tmp_path / "backup", place, may_replace=True)
     assert len((await place.content())["roles"]) == len(before["roles"]) - 1

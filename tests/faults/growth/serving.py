@@ -37,7 +37,9 @@ async def purge_while_wanted(services: Services) -> None:
 def serve() -> None:
     """With every other job as it is."""
     jobs = tuple(
-        replace(job, interval_s=_LOOK_S, run=purge_while_wanted) if job.name == "purge_expired" else job
+        replace(job, interval_s=_LOOK_S, run=purge_while_wanted, on_one_node=False)
+        if job.name == "purge_expired"
+        else job
         for job in runner.JOBS
     )
     setattr(app, "Runner", partial(runner.Runner, jobs=jobs))  # noqa: B010 - a class for mypy

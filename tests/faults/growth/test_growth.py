@@ -20,8 +20,8 @@ P99_RATIO, PURGE_RATIO = 3.0, 2.0
 
 # Ten families a person and more. What is over is over with its grant and its code: three rows each.
 LARGE = {
-    "sqlite": Sizes(people=1_000_000, families=10_000_000, ended=400_000, codes=1_000_000),
-    "postgresql": Sizes(people=100_000, families=1_400_000, ended=400_000, codes=600_000),
+    "sqlite": Sizes(people=1_000_000, families=10_000_000, ended=340_000, codes=1_000_000),
+    "postgresql": Sizes(people=100_000, families=1_340_000, ended=340_000, codes=500_000),
 }
 SLICE = Sizes(people=2000, families=20_000, ended=800, codes=2000)
 # Not quite empty: what is rotated must be there. A thousand families stay in the caches of everything.
@@ -81,7 +81,7 @@ def empty(grow: Grow) -> Grown:
 def test_a_rotation_costs_hardly_more_in_a_large_store(
     grown: Grown, empty: Grown, amount: Amount, is_full: bool
 ) -> None:
-    rounds, requests = amount(full=15, quick=2), amount(full=3000, quick=500)
+    rounds, requests = amount(full=11, quick=2), amount(full=3000, quick=500)
     with empty.served() as small, grown.served() as large:
         by_turns((small, large), rounds=1, requests=requests)
         before, after = by_turns((small, large), rounds=rounds, requests=requests)
@@ -94,14 +94,14 @@ def test_a_rotation_costs_hardly_more_in_a_large_store(
 
 
 def test_nobody_waits_for_the_purge(grown: Grown, amount: Amount, is_full: bool) -> None:
-    requests = amount(full=2000, quick=500)
+    alone, together = amount(full=1500, quick=300), amount(full=6000, quick=600)
     crowd = grown.side.crowd
     with grown.served() as large:
-        quiet, busy = [large.window(requests)], []
+        quiet, busy = [large.window(alone)], []
         while grown.left:
             with grown.purging():
-                busy.append(large.window(requests))
-            quiet.append(large.window(requests))
+                busy.append(large.window(together))
+            quiet.append(large.window(alone))
         print(
             f"\n{crowd.ended} families purged in {len(busy)} windows: p99 {p99_ms(quiet):.1f} ->"
             f" {p99_ms(busy):.1f} ms, CPU {cpu_us(quiet):.0f} -> {cpu_us(busy):.0f} us"

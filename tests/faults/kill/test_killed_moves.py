@@ -70,7 +70,7 @@ def chosen(statements: int, amount: Amount) -> list[int]:
     """Before which statement it dies: always the last, which is a COMMIT, and some before it."""
     assert statements > 5
     between = range(1, statements)
-    return [*sorted(random.sample(between, min(len(between), amount(full=60, quick=1)))), statements]
+    return [*sorted(random.sample(between, min(len(between), amount(full=20, quick=1)))), statements]
 
 
 async def give_an_old_schema(place: Place) -> None:

@@ -42,10 +42,11 @@ STATEMENTS: Final[dict[str, dict[str, tuple[Change, ...]]]] = {
     },
     "postgresql": {
         "code": ((pg_codes, "REDEEM", "AND a.redeemed_at IS NULL", ""),),
-        "refresh": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "refresh-overlap": ((pg_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "device": ((pg_devices, "REDEEM", "AND d.state = 'approved'", ""),),
+        "refresh": ((pg_families, "ROTATE", "AND a.generation = ", "AND -1 < "),),
+        "refresh-overlap": ((pg_families, "ROTATE", "AND a.generation = ", "AND -1 < "),),
+        "device": ((pg_devices, "REDEEM", "AND a.state = 'approved'", ""),),
         "assertion": ((pg_assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
+        "statement": ((pg_grants, "CLAIM", "DO NOTHING", _TAKES_OVER),),
         "link": (
             (pg_links, "IS_USABLE", "AND used_at IS NULL", ""),
             (pg_links, "USE", "AND used_at IS NULL", ""),
@@ -59,23 +60,13 @@ def without_the_condition(store: str, kind: str, monkeypatch: pytest.MonkeyPatch
     if store == "memory":
         _without_the_condition_in_memory(kind, monkeypatch)
         return
-    if kind == "statement":
-        _never_claimed(store, monkeypatch)
+    if kind == "statement" and store == "sqlite":
+        monkeypatch.setattr(grants, "is_claimed", lambda *arguments: False)
         return
     for module, name, condition, instead in STATEMENTS[store][kind]:
         whole: str = getattr(module, name)
         assert condition in whole, "the statement has changed: take the condition out of the new one"
         monkeypatch.setattr(module, name, whole.replace(condition, instead))
-
-
-def _never_claimed(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def is_claimed(*arguments: Any) -> bool:
-        return False
-
-    if store == "sqlite":
-        monkeypatch.setattr(grants, "is_claimed", lambda *arguments: False)
-    else:
-        monkeypatch.setattr(pg_grants, "is_claimed", is_claimed)
 
 
 def _without_the_condition_in_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,10 +53,21 @@ async def _back_up(folder: DataFolder, target: Path, now: datetime) -> None:
                 counted = await back_up(source, written, now=now, transfer=transfer, tell=tell)
         finally:
             await written.close()
-        # Its name is worth something only from here on; a link, unlike a rename, never takes another's place.
-        os.link(unfinished, target)
+        _name(unfinished, target)
     finally:
         await source.close()
         unfinished.unlink(missing_ok=True)
     output.done(f"{target}: {counted.rows:,} rows in {counted.tables} tables, read again and compared.")
     output.done("The master secret is not in it: keep a copy of that elsewhere.")
+
+
+def _name(unfinished: Path, target: Path) -> None:
+    """From here on it is a backup. A link, unlike a rename, never takes another's place; not every disk has them."""
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        if target.exists():
+            raise
+        unfinished.rename(target)

@@ -55,7 +55,7 @@ def place(text: str) -> Place:
     if scheme not in ("postgresql", "postgres"):
         raise CommandFailed(f"{text.partition('://')[0]}: begin with sqlite:// or postgresql://.")
     parts = urlsplit(text)
-    if ":" in parts.netloc.rpartition("@")[0] or "password" in parse_qs(parts.query):
+    if ":" in parts.netloc.rpartition("@")[0] or {"password", "sslpassword"} & set(parse_qs(parts.query)):
         raise CommandFailed(
             "A password on the command line can be read by everybody on this machine: put it into a passfile"
             " (~/.pgpass) or PGPASSWORD."

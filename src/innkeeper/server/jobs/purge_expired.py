@@ -8,7 +8,7 @@ from innkeeper.server.flows.services import Services
 SLICE_ROWS: Final = 500
 MAX_SLICES: Final = 2000
 """A million rows. What a minute brings is far less, so what has piled up goes as well."""
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.03
 
 
 async def purge_expired(services: Services) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from innkeeper.server.storage.rows import Value, to_us
 
 MARGIN: Final = timedelta(hours=1)
-# A row deep in a large table may cost several pages from the disk: this many keep a writer for milliseconds.
+# A row deep in a large table may cost several pages from the disk: this many keep the only writer of SQLite a while.
 SLICE: Final = 25
 _EXAMINED: Final = 500
 _WALK_SLICES: Final = 50
@@ -122,11 +122,18 @@ class Purge:
     """Remembers how far it has walked; a restart begins at the beginning, which costs only time."""
 
     def __init__(
-        self, look: Look, delete: Delete, *, edges: Sequence[Edge] = EDGES, walks: Sequence[Walk] = WALKS
+        self,
+        look: Look,
+        delete: Delete,
+        *,
+        edges: Sequence[Edge] = EDGES,
+        walks: Sequence[Walk] = WALKS,
+        slice_rows: int = SLICE,
     ) -> None:
         self._look = look
         self._delete = delete
         self._edges = edges
+        self._slice_rows = slice_rows
         self._cursors = {walk: walk.start for walk in walks}
 
     async def run(self, now: datetime, limit: int) -> int:
@@ -161,8 +168,9 @@ class Purge:
         self, rows: Sequence[Row], deletes: Sequence[str], before: datetime, limit: int
     ) -> int:
         rows, deleted = rows[: limit // len(deletes)], 0
-        for start in range(0, len(rows), SLICE):
-            deleted += await self._delete(rows[start : start + SLICE], deletes, to_us(before))
+        for start in range(0, len(rows), self._slice_rows):
+            part = rows[start : start + self._slice_rows]
+            deleted += await self._delete(part, deletes, to_us(before))
         return deleted
 
 

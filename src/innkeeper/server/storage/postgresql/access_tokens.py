@@ -9,18 +9,20 @@ from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId, HandleKey
 from innkeeper.server.storage.outcomes import ClientStanding, Done, OpaqueStanding, Stale
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.grants import standing_of
 from innkeeper.server.storage.postgresql.reader import Reader
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import ACCESS_TOKEN, from_us, to_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import ACCESS_TOKEN, Value, from_us, to_us
 
 ISSUE: Final = """
 INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)
-SELECT $1, $7, $2, $3, $4
+SELECT :token_key, :grant_id, :client_id, :expires_at, :record
 FROM clients c
-WHERE c.client_id = $2 AND c.is_enabled = 1 AND c.revision = $5 AND c.epoch = $6
-ON CONFLICT (token_key) DO NOTHING
+WHERE c.client_id = :client_id AND c.is_enabled = 1 AND c.revision = :revision AND c.epoch = :epoch
+ON CONFLICT (token_key) DO NOTHING RETURNING token_key
 """
 EXISTS: Final = "SELECT 1 FROM access_tokens WHERE token_key = $1"
 OPAQUE_STANDING: Final = """
@@ -39,9 +41,10 @@ CLIENT_STANDING: Final = """
 SELECT c.epoch, c.tokens_not_before, EXISTS (SELECT 1 FROM denied_tokens d WHERE d.token_key = $2)
 FROM (SELECT 1) LEFT JOIN clients c ON c.client_id = $1 AND c.is_enabled = 1
 """
-DENY: Final = (
-    "INSERT INTO denied_tokens (token_key, expires_at) VALUES ($1, $2) ON CONFLICT (token_key) DO NOTHING"
-)
+DENY: Final = """
+INSERT INTO denied_tokens (token_key, expires_at) VALUES (:token_key, :expires_at)
+ON CONFLICT (token_key) DO NOTHING RETURNING token_key
+"""
 
 
 class PostgresAccessTokens:
@@ -54,7 +57,7 @@ class PostgresAccessTokens:
     async def issue(
         self, token: OpaqueAccessToken, *, client_revision: int, events: Sequence[Event]
     ) -> Done | Stale:
-        return await self._transitions.submit(partial(_issue, token, client_revision, events))
+        return await self._transitions.at_once(partial(_issue, token, client_revision, AuditRows(events)))
 
     async def opaque_standing(self, key: HandleKey) -> OpaqueStanding | None:
         row = await self._reader.row(OPAQUE_STANDING, (key,))
@@ -66,28 +69,36 @@ class PostgresAccessTokens:
         return None if row[0] is None else OpaqueStanding(token=token, standing=standing_of(row))
 
     async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:
-        [row] = await self._reader.rows(CLIENT_STANDING, (client_id, token))
-        return _client_standing(*row)
+        row = await self._reader.row(CLIENT_STANDING, (client_id, token))
+        return _client_standing(*(row or (None, None, False)))
 
     async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
-        return await self._transitions.submit(partial(_deny, token, expires_at, events))
+        return await self._transitions.at_once(partial(_deny, token, expires_at, AuditRows(events)))
 
 
 async def _issue(
-    token: OpaqueAccessToken, client_revision: int, events: Sequence[Event], transaction: Transaction
+    token: OpaqueAccessToken, client_revision: int, audit: AuditRows, statements: Statements
 ) -> Done | Stale:
-    row = (token.key, token.client_id, to_us(token.expires_at), ACCESS_TOKEN.encode(token))
-    if await transaction.change(ISSUE, (*row, client_revision, token.client_epoch, token.grant_id or "")):
-        await transaction.record(events)
+    values: dict[str, Value] = {
+        "token_key": token.key,
+        "grant_id": token.grant_id or "",
+        "client_id": token.client_id,
+        "expires_at": to_us(token.expires_at),
+        "record": ACCESS_TOKEN.encode(token),
+        "revision": client_revision,
+        "epoch": token.client_epoch,
+    }
+    issuing = Winning(ISSUE, values)
+    issuing.recorded(audit)
+    if await issuing.row(statements) is not None:
         return Done()
-    return Done() if await transaction.rows(EXISTS, (token.key,)) else Stale()
+    return Done() if await statements.rows(EXISTS, (token.key,)) else Stale()
 
 
-async def _deny(
-    token: HandleKey, expires_at: datetime, events: Sequence[Event], transaction: Transaction
-) -> Done:
-    if await transaction.change(DENY, (token, to_us(expires_at))):
-        await transaction.record(events)
+async def _deny(token: HandleKey, expires_at: datetime, audit: AuditRows, statements: Statements) -> Done:
+    denying = Winning(DENY, {"token_key": token, "expires_at": to_us(expires_at)})
+    denying.recorded(audit)
+    await denying.row(statements)
     return Done()
 
 

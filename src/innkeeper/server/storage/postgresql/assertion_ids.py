@@ -6,7 +6,7 @@ from typing import Final
 
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Claimed
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.rows import to_us
 
@@ -26,18 +26,18 @@ class PostgresAssertionIds:
     async def claim(
         self, digest: bytes, *, expires_at: datetime, attempt: Attempt
     ) -> Claimed | AlreadyClaimed:
-        return await self._transitions.submit(partial(claim, digest, expires_at, attempt))
+        return await self._transitions.at_once(partial(claim, digest, expires_at, attempt))
 
 
-async def is_claimed(digest: bytes, transaction: Transaction) -> bool:
+async def is_claimed(digest: bytes, statements: Statements) -> bool:
     """By whomever."""
-    return await transaction.row(CLAIMED_BY, (digest,)) is not None
+    return await statements.row(CLAIMED_BY, (digest,)) is not None
 
 
 async def claim(
-    digest: bytes, expires_at: datetime, attempt: Attempt, transaction: Transaction
+    digest: bytes, expires_at: datetime, attempt: Attempt, statements: Statements
 ) -> Claimed | AlreadyClaimed:
     """As a part of a transition."""
-    if await transaction.change(CLAIM, (digest, to_us(expires_at), attempt)):
+    if await statements.change(CLAIM, (digest, to_us(expires_at), attempt)):
         return Claimed()
-    return Claimed() if await transaction.row(CLAIMED_BY, (digest,)) == (attempt,) else AlreadyClaimed()
+    return Claimed() if await statements.row(CLAIMED_BY, (digest,)) == (attempt,) else AlreadyClaimed()

@@ -23,17 +23,24 @@ from innkeeper.server.storage.outcomes import (
     Replayed,
     Stale,
 )
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
 from innkeeper.server.storage.postgresql.issuance import (
-    add_family,
-    insert_access_token,
-    insert_grant,
+    GRANT_LASTS,
+    INSERT_GRANT,
+    STANDS,
+    is_won,
     revoke_grant,
+    values_of_epochs,
+    values_of_grant,
+    with_family,
+    with_token,
 )
 from innkeeper.server.storage.postgresql.reader import Reader
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import CODE, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.postgresql.winning import IF_WON, Winning
+from innkeeper.server.storage.rows import CODE, GRANT, USER, Value, from_us, to_us
 
 READ: Final = """
 SELECT a.record, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
@@ -43,41 +50,36 @@ LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE a.code_key = $1
 """.replace("{consents}", OF_GRANT)
-ISSUE_CODE: Final = (
-    "INSERT INTO authorization_codes (code_key, grant_id, expires_at, issued_by, record)"
-    " VALUES ($1, $2, $3, $4, $5)"
-)
+CODE_FOLLOWS: Final = f"""
+INSERT INTO authorization_codes (code_key, grant_id, expires_at, issued_by, record)
+SELECT :code_key, :grant_id, :code_ends, :attempt, :code {IF_WON}
+"""
 ISSUED_BY: Final = "SELECT issued_by FROM authorization_codes WHERE code_key = $1"
 REDEEM: Final = """
 UPDATE authorization_codes AS a
-SET redeemed_at = $2, redeemed_by = $3
-WHERE a.code_key = $1
+SET redeemed_at = :now, redeemed_by = :attempt
+WHERE a.code_key = :code_key
   AND a.redeemed_at IS NULL
   AND a.burnt_at IS NULL
-  AND a.expires_at > $2
-  AND EXISTS (
-    SELECT 1 FROM grants g
-    JOIN clients c ON c.client_id = g.client_id
-    JOIN users u ON u.user_id = g.user_id
-    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
-    WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL
-      AND (g.bound_sid IS NULL OR EXISTS (
+  AND a.expires_at > :now
+  AND {stands}
+RETURNING grant_id
+""".replace("{stands}", STANDS).replace(
+    "{and_its_session}",
+    """AND (g.bound_sid IS NULL OR EXISTS (
         SELECT 1 FROM sessions s
-        WHERE s.sid = g.bound_sid AND s.idle_expires_at > $2 AND s.absolute_expires_at > $2
-      ))
-      AND c.is_enabled = 1 AND c.revision = $4 AND c.epoch = $5
-      AND u.is_enabled = 1 AND u.epoch = $6
-      AND coalesce(k.epoch, 0) = $7
-  )
-"""
+        WHERE s.sid = g.bound_sid AND s.idle_expires_at > :now AND s.absolute_expires_at > :now
+      ))""",
+)
 BURN: Final = """
 UPDATE authorization_codes AS a
-SET burnt_at = $2, burnt_by = $3
-WHERE a.code_key = $1
+SET burnt_at = :now, burnt_by = :attempt
+WHERE a.code_key = :code_key
   AND a.redeemed_at IS NULL
   AND a.burnt_at IS NULL
-  AND a.expires_at > $2
+  AND a.expires_at > :now
   AND EXISTS (SELECT 1 FROM grants g WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL)
+RETURNING code_key
 """
 WHAT_HAPPENED: Final = """
 SELECT a.grant_id, a.redeemed_by, a.burnt_by, a.expires_at, g.revoked_at, g.bound_sid,
@@ -103,7 +105,8 @@ class PostgresCodes:
         attempt: Attempt,
         events: Sequence[Event],
     ) -> Done | Stale:
-        return await self._transitions.submit(partial(_issue, code, grant, access_token, attempt, events))
+        run = partial(_issue, code, grant, access_token, attempt, AuditRows(events))
+        return await self._transitions.at_once(run)
 
     async def read(self, key: HandleKey) -> CodeAndGrant | None:
         row = await self._reader.row(READ, (key,))
@@ -133,13 +136,14 @@ class PostgresCodes:
         redeemed: Sequence[Event],
         replayed: Sequence[Event],
     ) -> Redeemed | Replayed | Gone | Stale:
-        run = partial(_redeem, key, attempt, now, epochs, access_token, family, redeemed, replayed)
-        return await self._transitions.submit(run)
+        audits = (AuditRows(redeemed), AuditRows(replayed))
+        run = partial(_redeem, key, attempt, now, epochs, access_token, family, *audits)
+        return await self._transitions.at_once(run)
 
     async def burn(
         self, key: HandleKey, *, attempt: Attempt, now: datetime, events: Sequence[Event]
     ) -> Burnt | AlreadyRedeemed | Gone:
-        return await self._transitions.submit(partial(_burn, key, attempt, now, events))
+        return await self._transitions.at_once(partial(_burn, key, attempt, now, AuditRows(events)))
 
 
 async def _issue(
@@ -147,16 +151,21 @@ async def _issue(
     grant: Grant,
     access_token: OpaqueAccessToken | None,
     attempt: Attempt,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Done | Stale:
-    if not await insert_grant(grant, attempt, transaction):
-        return Done() if await transaction.row(ISSUED_BY, (code.key,)) == (attempt,) else Stale()
-    values = (code.key, grant.grant_id, to_us(code.expires_at), attempt, CODE.encode(code))
-    await transaction.change(ISSUE_CODE, values)
-    await insert_access_token(access_token, transaction)
-    await transaction.record(events)
-    return Done()
+    issuing = Winning(INSERT_GRANT, values_of_grant(grant, None, attempt))
+    values: dict[str, Value] = {
+        "code_key": code.key,
+        "code_ends": to_us(code.expires_at),
+        "code": CODE.encode(code),
+    }
+    issuing.then("code", CODE_FOLLOWS, values)
+    with_token(issuing, access_token)
+    issuing.recorded(audit)
+    if await issuing.row(statements) is not None:
+        return Done()
+    return Done() if await statements.row(ISSUED_BY, (code.key,)) == (attempt,) else Stale()
 
 
 async def _redeem(
@@ -166,30 +175,37 @@ async def _redeem(
     epochs: Epochs,
     access_token: OpaqueAccessToken | None,
     family: RefreshFamily | None,
-    redeemed: Sequence[Event],
-    replayed: Sequence[Event],
-    transaction: Transaction,
+    redeemed: AuditRows,
+    replayed: AuditRows,
+    statements: Statements,
 ) -> Redeemed | Replayed | Gone | Stale:
-    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    if not await transaction.change(REDEEM, (key, to_us(now), attempt, *basis)):
-        return await _not_redeemed(key, attempt, now, replayed, transaction)
-    await insert_access_token(access_token, transaction)
-    await add_family(family, transaction)
-    await transaction.record(redeemed)
-    return Redeemed()
+    values = {"code_key": key, "attempt": attempt, "now": to_us(now), **values_of_epochs(epochs)}
+    redeeming = Winning(REDEEM, values)
+    with_token(redeeming, access_token)
+    if family is not None:
+        with_family(redeeming, family)
+        redeeming.then("lasting", GRANT_LASTS, {})
+    redeeming.recorded(redeemed)
+    if await is_won(redeeming, family, statements):
+        return Redeemed()
+    return await _not_redeemed(key, attempt, now, replayed, statements)
 
 
 async def _not_redeemed(
-    key: HandleKey, attempt: Attempt, now: datetime, replayed: Sequence[Event], transaction: Transaction
+    key: HandleKey, attempt: Attempt, now: datetime, replayed: AuditRows, statements: Statements
 ) -> Redeemed | Replayed | Gone | Stale:
-    row = await transaction.row(WHAT_HAPPENED, (key,))
+    """A statement of its own, which sees what happened while the first one waited.
+
+    That another attempt had the code stays true for ever, so the grant may be revoked in one more.
+    """
+    row = await statements.row(WHAT_HAPPENED, (key,))
     if row is None:
         return Gone()
     grant_id, redeemed_by, burnt_by, expires_us, revoked_us, bound_sid, session_ends_us = row
     if redeemed_by == attempt:
         return Redeemed()
     if redeemed_by is not None or burnt_by is not None:
-        await revoke_grant(grant_id, now, replayed, transaction)
+        await revoke_grant(grant_id, now, replayed, statements)
         return Replayed()
     is_signed_out = bound_sid is not None and (session_ends_us is None or session_ends_us <= to_us(now))
     if revoked_us is not None or expires_us <= to_us(now) or is_signed_out:
@@ -198,12 +214,13 @@ async def _not_redeemed(
 
 
 async def _burn(
-    key: HandleKey, attempt: Attempt, now: datetime, events: Sequence[Event], transaction: Transaction
+    key: HandleKey, attempt: Attempt, now: datetime, audit: AuditRows, statements: Statements
 ) -> Burnt | AlreadyRedeemed | Gone:
-    if await transaction.change(BURN, (key, to_us(now), attempt)):
-        await transaction.record(events)
+    burning = Winning(BURN, {"code_key": key, "attempt": attempt, "now": to_us(now)})
+    burning.recorded(audit)
+    if await burning.row(statements) is not None:
         return Burnt()
-    row = await transaction.row(WHAT_HAPPENED, (key,))
+    row = await statements.row(WHAT_HAPPENED, (key,))
     if row is None:
         return Gone()
     _, redeemed_by, burnt_by, *_ = row

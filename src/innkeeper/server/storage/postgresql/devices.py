@@ -28,12 +28,25 @@ from innkeeper.server.storage.outcomes import (
     Waiting,
 )
 from innkeeper.server.storage.postgresql import throttles
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
-from innkeeper.server.storage.postgresql.issuance import add_family, insert_access_token, insert_grant
+from innkeeper.server.storage.postgresql.issuance import (
+    BASIS,
+    GRANT_FOLLOWS,
+    GRANT_LASTS,
+    STANDS,
+    is_won,
+    values_of_epochs,
+    values_of_grant,
+    with_family,
+    with_token,
+)
 from innkeeper.server.storage.postgresql.reader import Reader, Row
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import DEVICE, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import DEVICE, GRANT, USER, Value, from_us, to_us
 
 _TOLERANCE_US: Final = TOLERANCE // timedelta(microseconds=1)
 Polled = Waiting | TooSoon | Expired | Answered | Gone
@@ -47,9 +60,11 @@ LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND 
 WHERE d.device_key = $1
 """.replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
 START: Final = """
-INSERT INTO device_codes (device_key, user_code_mac, expires_at, state, interval_s, next_poll_at, started_by, record)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7)
-ON CONFLICT DO NOTHING
+INSERT INTO device_codes
+    (device_key, user_code_mac, expires_at, state, interval_s, next_poll_at, started_by, record)
+VALUES
+    (:device_key, :user_code_mac, :expires_at, 'pending', :interval_s, :next_poll_at, :attempt, :record)
+ON CONFLICT DO NOTHING RETURNING device_key
 """
 STARTED_BY: Final = "SELECT started_by FROM device_codes WHERE device_key = $1"
 _IS_OPEN: Final = "state = 'pending' AND expires_at > $2 AND (claimed_by IS NULL OR claimed_by = $3)"
@@ -59,39 +74,46 @@ SELECT {columns} FROM device_codes d WHERE user_code_mac = $1 AND {is_open}
 CLAIM: Final = """
 UPDATE device_codes SET claimed_by = $3 WHERE device_key = $1 AND {is_open}
 """.replace("{is_open}", _IS_OPEN)
-MAY_APPROVE: Final = """
-SELECT 1 FROM device_codes
-WHERE device_key = $1 AND state = 'pending' AND expires_at > $2 AND claimed_by = $3
-"""
 APPROVE: Final = """
-UPDATE device_codes SET state = 'approved', answered_by = $2, grant_id = $3, user_id = $4
-WHERE device_key = $1
-"""
+UPDATE device_codes SET state = 'approved', answered_by = :attempt, grant_id = :grant_id, user_id = :user_id
+WHERE device_key = :device_key AND state = 'pending' AND expires_at > :now AND claimed_by = :browser
+  AND EXISTS (SELECT 1 {basis})
+RETURNING device_key
+""".replace("{basis}", BASIS)
 DENY: Final = """
-UPDATE device_codes SET state = 'denied', answered_by = $4 WHERE device_key = $1 AND {is_open}
-""".replace("{is_open}", _IS_OPEN)
-ANSWERED_BY: Final = "SELECT answered_by, state FROM device_codes WHERE device_key = $1"
-POLLED: Final = """
-SELECT state, expires_at, interval_s, next_poll_at, polled_by, polled FROM device_codes WHERE device_key = $1
+UPDATE device_codes SET state = 'denied', answered_by = :attempt
+WHERE device_key = :device_key AND state = 'pending' AND expires_at > :now
+  AND (claimed_by IS NULL OR claimed_by = :browser)
+RETURNING device_key
 """
+ANSWERED: Final = """
+SELECT answered_by, state, state = 'pending' AND expires_at > $2 AND claimed_by = $3
+FROM device_codes WHERE device_key = $1
+"""
+# A poll is answered once: `polled_by` tells a repeated try of it from the next one.
 POLL: Final = """
-UPDATE device_codes SET state = $2, interval_s = $3, next_poll_at = $4, polled_by = $5, polled = $6
-WHERE device_key = $1
+UPDATE device_codes SET
+    state = CASE WHEN expires_at <= :now THEN 'over' ELSE state END,
+    polled = CASE WHEN expires_at <= :now THEN 'expired'
+        WHEN next_poll_at > :tolerated THEN 'too_soon' ELSE 'waiting' END,
+    interval_s = interval_s + CASE WHEN expires_at > :now AND next_poll_at > :tolerated THEN :slower ELSE 0 END,
+    next_poll_at = CASE WHEN expires_at <= :now THEN next_poll_at
+        WHEN next_poll_at > :tolerated THEN :now + (interval_s + :slower) * 1000000
+        ELSE :now + interval_s * 1000000 END,
+    polled_by = :attempt
+WHERE device_key = :device_key AND (polled_by IS NULL OR polled_by <> :attempt)
+  AND (state = 'pending' OR (state = 'approved' AND expires_at <= :now))
+RETURNING polled, interval_s
+"""
+POLLED: Final = """
+SELECT state, expires_at, interval_s, polled_by, polled FROM device_codes WHERE device_key = $1
 """
 REDEEM: Final = """
-UPDATE device_codes AS d SET state = 'over', redeemed_by = $3
-WHERE d.device_key = $1 AND d.state = 'approved' AND d.expires_at > $2
-  AND EXISTS (
-    SELECT 1 FROM grants g
-    JOIN clients c ON c.client_id = g.client_id
-    JOIN users u ON u.user_id = g.user_id
-    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
-    WHERE g.grant_id = d.grant_id AND g.revoked_at IS NULL
-      AND c.is_enabled = 1 AND c.revision = $4 AND c.epoch = $5
-      AND u.is_enabled = 1 AND u.epoch = $6
-      AND coalesce(k.epoch, 0) = $7
-  )
-"""
+UPDATE device_codes AS a SET state = 'over', redeemed_by = :attempt
+WHERE a.device_key = :device_key AND a.state = 'approved' AND a.expires_at > :now
+  AND {stands}
+RETURNING device_key
+""".replace("{stands}", STANDS.replace("{and_its_session}", ""))
 WHAT_HAPPENED: Final = """
 SELECT d.state, d.expires_at, d.redeemed_by, g.grant_id IS NULL OR g.revoked_at IS NOT NULL
 FROM device_codes d LEFT JOIN grants g ON g.grant_id = d.grant_id
@@ -115,12 +137,14 @@ class PostgresDeviceCodes:
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Conflict | Blocked:
-        return await self._transitions.submit(partial(_start, device, limits, attempt, now, events))
+        return await self._transitions.together(
+            partial(_start, device, limits, attempt, now, AuditRows(events))
+        )
 
     async def find(
         self, user_code_mac: bytes, *, browser: bytes | None, limits: Sequence[AttemptLimit], now: datetime
     ) -> DeviceAuthorization | Gone | Blocked:
-        return await self._transitions.submit(partial(_find, user_code_mac, browser, limits, now))
+        return await self._transitions.at_once(partial(_find, user_code_mac, browser, limits, now))
 
     async def read(self, key: HandleKey) -> DeviceAuthorization | DeviceAndGrant | None:
         row = await self._reader.row(READ, (key,))
@@ -139,7 +163,7 @@ class PostgresDeviceCodes:
         )
 
     async def claim(self, key: HandleKey, *, browser: bytes, now: datetime) -> Done | Gone:
-        return await self._transitions.submit(partial(_claim, key, browser, now))
+        return await self._transitions.at_once(partial(_claim, key, browser, now))
 
     async def approve(
         self,
@@ -151,15 +175,16 @@ class PostgresDeviceCodes:
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Gone | Stale:
-        return await self._transitions.submit(partial(_approve, key, grant, browser, attempt, now, events))
+        run = partial(_approve, key, grant, browser, attempt, now, AuditRows(events))
+        return await self._transitions.at_once(run)
 
     async def deny(
         self, key: HandleKey, *, browser: bytes, attempt: Attempt, now: datetime, events: Sequence[Event]
     ) -> Done | Gone:
-        return await self._transitions.submit(partial(_deny, key, browser, attempt, now, events))
+        return await self._transitions.at_once(partial(_deny, key, browser, attempt, now, AuditRows(events)))
 
     async def poll(self, key: HandleKey, *, attempt: Attempt, now: datetime) -> Polled:
-        return await self._transitions.submit(partial(_poll, key, attempt, now))
+        return await self._transitions.at_once(partial(_poll, key, attempt, now))
 
     async def redeem(
         self,
@@ -172,8 +197,8 @@ class PostgresDeviceCodes:
         family: RefreshFamily | None,
         events: Sequence[Event],
     ) -> Redeemed | Gone | Stale:
-        run = partial(_redeem, key, attempt, now, epochs, access_token, family, events)
-        return await self._transitions.submit(run)
+        run = partial(_redeem, key, attempt, now, epochs, access_token, family, AuditRows(events))
+        return await self._transitions.at_once(run)
 
 
 async def _start(
@@ -181,23 +206,28 @@ async def _start(
     limits: Sequence[AttemptLimit],
     attempt: Attempt,
     now: datetime,
-    events: Sequence[Event],
+    audit: AuditRows,
     transaction: Transaction,
 ) -> Done | Conflict | Blocked:
-    if transaction.is_retry and await transaction.row(STARTED_BY, (device.key,)) == (attempt,):
-        return Done()
-    if blocked := await throttles.used_up(limits, now, transaction):
-        return blocked
-    whose = (device.key, device.user_code_mac, to_us(device.expires_at))
-    state = (device.interval_s, to_us(device.next_poll_at), attempt, DEVICE.encode(device))
-    if not await transaction.change(START, (*whose, *state)):
-        return (
-            Done()
-            if await transaction.row(STARTED_BY, (device.key,)) == (attempt,)
-            else Conflict(what="user code")
-        )
-    await throttles.count(limits, now, transaction)
-    await transaction.record(events)
+    """Two statements and one transaction: a device that is one too many is undone."""
+    values: dict[str, Value] = {
+        "device_key": device.key,
+        "user_code_mac": device.user_code_mac,
+        "expires_at": to_us(device.expires_at),
+        "interval_s": device.interval_s,
+        "next_poll_at": to_us(device.next_poll_at),
+        "attempt": attempt,
+        "record": DEVICE.encode(device),
+    }
+    starting = Winning(START, values)
+    starting.recorded(audit)
+    if await starting.row(transaction) is None:
+        is_ours = await transaction.row(STARTED_BY, (device.key,)) == (attempt,)
+        return Done() if is_ours else Conflict(what="user code")
+    counted = await throttles.attempt(limits, now, transaction)
+    if isinstance(counted, Blocked):
+        transaction.undo()
+        return counted
     return Done()
 
 
@@ -206,19 +236,20 @@ async def _find(
     browser: bytes | None,
     limits: Sequence[AttemptLimit],
     now: datetime,
-    transaction: Transaction,
+    statements: Statements,
 ) -> DeviceAuthorization | Gone | Blocked:
-    if blocked := await throttles.used_up(limits, now, transaction):
+    """A right code costs two reads, a wrong one is counted, or not answered as wrong once too many were."""
+    if blocked := await throttles.used_up(limits, now, statements):
         return blocked
-    row = await transaction.row(FIND, (user_code_mac, to_us(now), browser))
-    if row is None:
-        await throttles.count(limits, now, transaction)
-        return Gone()
-    return _device(row)
+    row = await statements.row(FIND, (user_code_mac, to_us(now), browser))
+    if row is not None:
+        return _device(row)
+    counted = await throttles.attempt(limits, now, statements)
+    return counted if isinstance(counted, Blocked) else Gone()
 
 
-async def _claim(key: HandleKey, browser: bytes, now: datetime, transaction: Transaction) -> Done | Gone:
-    return Done() if await transaction.change(CLAIM, (key, to_us(now), browser)) else Gone()
+async def _claim(key: HandleKey, browser: bytes, now: datetime, statements: Statements) -> Done | Gone:
+    return Done() if await statements.change(CLAIM, (key, to_us(now), browser)) else Gone()
 
 
 async def _approve(
@@ -227,16 +258,22 @@ async def _approve(
     browser: bytes,
     attempt: Attempt,
     now: datetime,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Done | Gone | Stale:
-    if await transaction.row(MAY_APPROVE, (key, to_us(now), browser)) is None:
-        return Done() if await transaction.row(ANSWERED_BY, (key,)) == (attempt, "approved") else Gone()
-    if not await insert_grant(grant, attempt, transaction):
-        return Stale()
-    await transaction.change(APPROVE, (key, attempt, grant.grant_id, grant.user_id))
-    await transaction.record(events)
-    return Done()
+    values: dict[str, Value] = {"device_key": key, "browser": browser, "now": to_us(now)}
+    approving = Winning(APPROVE, values | values_of_grant(grant, None, attempt))
+    approving.then("opened", GRANT_FOLLOWS, {})
+    approving.recorded(audit)
+    if await approving.row(statements) is not None:
+        return Done()
+    row = await statements.row(ANSWERED, (key, to_us(now), browser))
+    if row is None:
+        return Gone()
+    answered_by, state, may_approve = row
+    if answered_by == attempt and state in ("approved", "over"):
+        return Done()
+    return Stale() if may_approve else Gone()
 
 
 async def _deny(
@@ -244,35 +281,43 @@ async def _deny(
     browser: bytes,
     attempt: Attempt,
     now: datetime,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Done | Gone:
-    if not await transaction.change(DENY, (key, to_us(now), browser, attempt)):
-        return Done() if await transaction.row(ANSWERED_BY, (key,)) == (attempt, "denied") else Gone()
-    await transaction.record(events)
-    return Done()
+    values: dict[str, Value] = {
+        "device_key": key,
+        "browser": browser,
+        "now": to_us(now),
+        "attempt": attempt,
+    }
+    denying = Winning(DENY, values)
+    denying.recorded(audit)
+    if await denying.row(statements) is not None:
+        return Done()
+    row = await statements.row(ANSWERED, (key, to_us(now), browser))
+    return Done() if row is not None and row[:2] == (attempt, "denied") else Gone()
 
 
-async def _poll(key: HandleKey, attempt: Attempt, now: datetime, transaction: Transaction) -> Polled:
-    row = await transaction.row(POLLED, (key,))
+async def _poll(key: HandleKey, attempt: Attempt, now: datetime, statements: Statements) -> Polled:
+    now_us = to_us(now)
+    values: dict[str, Value] = {
+        "device_key": key,
+        "attempt": attempt,
+        "now": now_us,
+        "tolerated": now_us + _TOLERANCE_US,
+        "slower": SLOWER_S,
+    }
+    told = await Winning(POLL, values).row(statements, "SELECT polled, interval_s FROM won")
+    if told is not None:
+        return _told(*told)
+    row = await statements.row(POLLED, (key,))
     if row is None:
         return Gone()
-    state, expires_us, interval_s, next_us, polled_by, polled = row
-    now_us = to_us(now)
+    state, expires_us, interval_s, polled_by, polled = row
     if polled_by == attempt:
         return _told(polled, interval_s)
-    if state == "over" or (state == "denied" and expires_us <= now_us):
-        return Gone()
-    if expires_us <= now_us:
-        state, polled = "over", "expired"
-    elif state != "pending":
-        return Answered()
-    else:
-        polled = "too_soon" if now_us + _TOLERANCE_US < next_us else "waiting"
-        interval_s += SLOWER_S if polled == "too_soon" else 0
-        next_us = now_us + interval_s * 1_000_000
-    await transaction.change(POLL, (key, state, interval_s, next_us, attempt, polled))
-    return _told(polled, interval_s)
+    is_over = state == "over" or (state == "denied" and expires_us <= now_us)
+    return Gone() if is_over else Answered()
 
 
 async def _redeem(
@@ -282,16 +327,19 @@ async def _redeem(
     epochs: Epochs,
     access_token: OpaqueAccessToken | None,
     family: RefreshFamily | None,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Redeemed | Gone | Stale:
-    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    if await transaction.change(REDEEM, (key, to_us(now), attempt, *basis)):
-        await insert_access_token(access_token, transaction)
-        await add_family(family, transaction)
-        await transaction.record(events)
+    values = {"device_key": key, "attempt": attempt, "now": to_us(now), **values_of_epochs(epochs)}
+    redeeming = Winning(REDEEM, values)
+    with_token(redeeming, access_token)
+    if family is not None:
+        with_family(redeeming, family)
+        redeeming.then("lasting", GRANT_LASTS, {})
+    redeeming.recorded(audit)
+    if await is_won(redeeming, family, statements):
         return Redeemed()
-    row = await transaction.row(WHAT_HAPPENED, (key,))
+    row = await statements.row(WHAT_HAPPENED, (key,))
     if row is None:
         return Gone()
     state, expires_us, redeemed_by, is_revoked = row

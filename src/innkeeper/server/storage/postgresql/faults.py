@@ -6,13 +6,22 @@ import asyncpg
 
 from innkeeper.server.storage.outcomes import StoreUnavailable
 
-# Two transactions met: nothing of this one happened, and the same statements may be tried at once.
+
+class Overtaken(Exception):
+    """Somebody else changed what this transition was about to rely on: nothing of it has happened."""
+
+
+# Two transitions met: nothing of this one happened, and the same statements may be tried at once.
 # A unique key that somebody took meanwhile is seen by the reads of the next try.
 COLLISIONS: Final = (
+    Overtaken,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
     asyncpg.UniqueViolationError,
 )
+# This server takes no writes, or nobody at all, for now: nothing happened, and another one may.
+UNWILLING: Final = (asyncpg.ReadOnlySQLTransactionError, asyncpg.CannotConnectNowError)
 # The connection broke: whether a COMMIT that was under way has happened is not known.
 LOST: Final = (
     OSError,
@@ -21,12 +30,11 @@ LOST: Final = (
     asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-# The server lives but cannot or will not do it now: a standby, a full disk, too many connections.
+# The server lives but cannot or will not do it now: a full disk, too many connections.
 AWAY: Final = (
-    asyncpg.ReadOnlySQLTransactionError,
+    *UNWILLING,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,

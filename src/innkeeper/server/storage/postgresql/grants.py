@@ -14,18 +14,23 @@ from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.trusted_issuer import AssertionUse
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Done, GrantStanding, Missing, Stale
-from innkeeper.server.storage.postgresql.assertion_ids import claim, is_claimed
+from innkeeper.server.storage.postgresql.assertion_ids import is_claimed
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.issuance import (
-    add_family,
-    insert_access_token,
-    insert_grant,
+    BASIS,
+    GRANT_FOLLOWS,
+    INSERT_GRANT,
+    is_won,
     revoke_grant,
+    values_of_grant,
+    with_family,
+    with_token,
 )
 from innkeeper.server.storage.postgresql.reader import Reader, Row
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.postgresql.trusted_issuers import is_unmoved
-from innkeeper.server.storage.rows import GRANT, USER, from_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import GRANT, USER, Value, from_us, to_us
 
 STANDING: Final = """
 SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
@@ -38,7 +43,13 @@ LEFT JOIN denied_tokens d ON d.token_key = $2
 WHERE g.grant_id = $1
 """
 OPENED_BY: Final = "SELECT opened_by FROM grants WHERE grant_id = $1"
-EXISTS: Final = "SELECT 1 FROM grants WHERE grant_id = $1"
+CLAIM: Final = """
+INSERT INTO assertion_ids (digest, expires_at, claimed_by)
+SELECT :digest, :assertion_ends, :attempt
+{basis}
+  AND EXISTS (SELECT 1 FROM trusted_issuers i WHERE i.issuer = :issuer AND i.revision = :issuer_revision)
+ON CONFLICT (digest) DO NOTHING RETURNING digest
+""".replace("{basis}", BASIS)
 
 
 class PostgresGrants:
@@ -57,7 +68,8 @@ class PostgresGrants:
         attempt: Attempt,
         events: Sequence[Event],
     ) -> Done | Stale:
-        return await self._transitions.submit(partial(_open, grant, access_token, family, attempt, events))
+        run = partial(_open, grant, access_token, family, attempt, AuditRows(events))
+        return await self._transitions.at_once(run)
 
     async def open_by_assertion(
         self,
@@ -68,16 +80,15 @@ class PostgresGrants:
         attempt: Attempt,
         events: Sequence[Event],
     ) -> Done | Stale | AlreadyClaimed:
-        return await self._transitions.submit(
-            partial(_open_by_assertion, grant, assertion, access_token, attempt, events)
-        )
+        run = partial(_open_by_assertion, grant, assertion, access_token, attempt, AuditRows(events))
+        return await self._transitions.at_once(run)
 
     async def standing(self, grant_id: GrantId, token: HandleKey | None = None) -> GrantStanding | None:
         row = await self._reader.row(STANDING, (grant_id, token))
         return standing_of(row) if row else None
 
     async def revoke(self, grant_id: GrantId, *, now: datetime, events: Sequence[Event]) -> Done | Missing:
-        return await self._transitions.submit(partial(_revoke, grant_id, now, events))
+        return await self._transitions.at_once(partial(_revoke, grant_id, now, AuditRows(events)))
 
 
 async def _open(
@@ -85,15 +96,17 @@ async def _open(
     access_token: OpaqueAccessToken | None,
     family: RefreshFamily | None,
     attempt: Attempt,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Done | Stale:
-    if not await insert_grant(grant, attempt, transaction):
-        return Done() if await transaction.row(OPENED_BY, (grant.grant_id,)) == (attempt,) else Stale()
-    await insert_access_token(access_token, transaction)
-    await add_family(family, transaction)
-    await transaction.record(events)
-    return Done()
+    opening = Winning(INSERT_GRANT, values_of_grant(grant, family, attempt))
+    with_token(opening, access_token)
+    if family is not None:
+        with_family(opening, family)
+    opening.recorded(audit)
+    if await is_won(opening, family, statements):
+        return Done()
+    return Done() if await _is_opened_by(grant, attempt, statements) else Stale()
 
 
 async def _open_by_assertion(
@@ -101,28 +114,33 @@ async def _open_by_assertion(
     assertion: AssertionUse,
     access_token: OpaqueAccessToken | None,
     attempt: Attempt,
-    events: Sequence[Event],
-    transaction: Transaction,
+    audit: AuditRows,
+    statements: Statements,
 ) -> Done | Stale | AlreadyClaimed:
-    if await transaction.row(OPENED_BY, (grant.grant_id,)) == (attempt,):
+    """Whoever inserts the assertion's row has it; the grant follows."""
+    values: dict[str, Value] = {
+        "digest": assertion.digest,
+        "assertion_ends": to_us(assertion.expires_at),
+        "issuer": assertion.issuer,
+        "issuer_revision": assertion.issuer_revision,
+    }
+    opening = Winning(CLAIM, values | values_of_grant(grant, None, attempt))
+    opening.then("opened", GRANT_FOLLOWS, {})
+    with_token(opening, access_token)
+    opening.recorded(audit)
+    if await opening.row(statements) is not None or await _is_opened_by(grant, attempt, statements):
         return Done()
-    if await is_claimed(assertion.digest, transaction):
-        return AlreadyClaimed()
-    if not await is_unmoved(assertion.issuer, assertion.issuer_revision, transaction):
-        return Stale()
-    opened = await _open(grant, access_token, None, attempt, events, transaction)
-    if isinstance(opened, Done):
-        await claim(assertion.digest, assertion.expires_at, attempt, transaction)
-    return opened
+    return AlreadyClaimed() if await is_claimed(assertion.digest, statements) else Stale()
+
+
+async def _is_opened_by(grant: Grant, attempt: Attempt, statements: Statements) -> bool:
+    return await statements.row(OPENED_BY, (grant.grant_id,)) == (attempt,)
 
 
 async def _revoke(
-    grant_id: GrantId, now: datetime, events: Sequence[Event], transaction: Transaction
+    grant_id: GrantId, now: datetime, audit: AuditRows, statements: Statements
 ) -> Done | Missing:
-    if not await transaction.rows(EXISTS, (grant_id,)):
-        return Missing()
-    await revoke_grant(grant_id, now, events, transaction)
-    return Done()
+    return Done() if await revoke_grant(grant_id, now, audit, statements) else Missing()
 
 
 def standing_of(row: Row) -> GrantStanding:

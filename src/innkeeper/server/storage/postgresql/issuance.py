@@ -1,43 +1,72 @@
 """Rows that transitions of several nouns insert or end: grants, access tokens, refresh families."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from innkeeper.server.model.access_token import OpaqueAccessToken
-from innkeeper.server.model.events import Event
-from innkeeper.server.model.grant import Grant
+from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.storage.postgresql.transaction import Transaction
-from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, to_us
+from innkeeper.server.storage.postgresql.audit import AuditRows
+from innkeeper.server.storage.postgresql.statements import Statements
+from innkeeper.server.storage.postgresql.winning import IF_WON, Winning
+from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, Value, to_us
 
 MAX_FAMILIES: Final = 200
-INSERT_GRANT: Final = """
-INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, opened_by, record, bound_sid)
-SELECT $1, $2, $3, $4, $5, $11, $6, $13
+# Everything that a decision to grant something was based on, as it was.
+BASIS: Final = """
 FROM clients c
-JOIN users u ON u.user_id = $3
-LEFT JOIN consents k ON k.user_id = $3 AND k.client_id = $2 AND k.api = $4
-WHERE c.client_id = $2
-  AND c.is_enabled = 1 AND c.revision = $7 AND c.epoch = $8
-  AND u.is_enabled = 1 AND u.epoch = $9
-  AND coalesce(k.epoch, 0) = $10
-  AND (CAST($12 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sessions s WHERE s.sid = $12))
-ON CONFLICT (grant_id) DO NOTHING
+JOIN users u ON u.user_id = :user_id
+LEFT JOIN consents k ON k.user_id = :user_id AND k.client_id = :client_id AND k.api = :api
+WHERE c.client_id = :client_id
+  AND c.is_enabled = 1 AND c.revision = :client_revision AND c.epoch = :client_epoch
+  AND u.is_enabled = 1 AND u.epoch = :user_epoch
+  AND coalesce(k.epoch, 0) = :consent_epoch
+  AND (CAST(:sid AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM sessions s WHERE s.sid = :sid))
 """
-INSERT_TOKEN: Final = (
-    "INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)"
-    " VALUES ($1, $2, $3, $4, $5)"
-)
-REVOKE: Final = "UPDATE grants SET revoked_at = $2 WHERE grant_id = $1 AND revoked_at IS NULL"
-INSERT_FAMILY: Final = """
+_GRANT: Final = """
+INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, opened_by, record, bound_sid)
+SELECT :grant_id, :client_id, :user_id, :api, :grant_ends, :attempt, :grant, :bound_sid
+"""
+INSERT_GRANT: Final = f"{_GRANT}{BASIS}ON CONFLICT (grant_id) DO NOTHING RETURNING grant_id"
+# As a consequence of a decision that looked at the basis itself.
+GRANT_FOLLOWS: Final = f"{_GRANT}{IF_WON}"
+# A code, a device or a refresh token stands on its grant and on everything that can end it; `a` is its row.
+STANDS: Final = """
+EXISTS (
+    SELECT 1 FROM grants g
+    JOIN clients c ON c.client_id = g.client_id
+    JOIN users u ON u.user_id = g.user_id
+    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
+    WHERE g.grant_id = a.grant_id AND g.revoked_at IS NULL
+      {and_its_session}
+      AND c.is_enabled = 1 AND c.revision = :client_revision AND c.epoch = :client_epoch
+      AND u.is_enabled = 1 AND u.epoch = :user_epoch
+      AND coalesce(k.epoch, 0) = :consent_epoch
+  )
+"""
+TOKEN_FOLLOWS: Final = f"""
+INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)
+SELECT :token_key, :token_grant_id, :token_client_id, :token_ends, :token {IF_WON}
+ON CONFLICT (token_key) DO NOTHING
+"""
+FAMILY_FOLLOWS: Final = f"""
 INSERT INTO refresh_families (family_key, grant_id, client_id, user_id, generation, is_rotating,
     idle_expires_at, absolute_expires_at, "overlaps", record)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)
+SELECT :family_key, :family_grant_id, :family_client_id, :family_user_id, :generation, :is_rotating,
+    :family_idles, :family_ends, 0, :family {IF_WON}
 """
-EXTEND_GRANT: Final = "UPDATE grants SET expires_at = greatest(expires_at, $2) WHERE grant_id = $1"
-COUNT_FAMILIES: Final = "SELECT count(*) FROM refresh_families WHERE user_id = $1 AND client_id = $2"
+GRANT_LASTS: Final = """
+UPDATE grants SET expires_at = greatest(expires_at, :family_ends)
+WHERE grant_id = :family_grant_id AND EXISTS (SELECT 1 FROM won)
+"""
+# Besides the newcomer, which this snapshot does not have yet.
+HOW_MANY_FAMILIES: Final = """
+SELECT (
+    SELECT count(*) FROM refresh_families f
+    WHERE f.user_id = :family_user_id AND f.client_id = :family_client_id
+) FROM won
+"""
 # Never the newcomer; of the others first those that are dead, then those that end first.
 EVICT: Final = """
 DELETE FROM refresh_families WHERE family_key IN (
@@ -47,56 +76,80 @@ DELETE FROM refresh_families WHERE family_key IN (
     OFFSET $5
 )
 """
+REVOKE: Final = """
+UPDATE grants SET revoked_at = :now WHERE grant_id = :grant_id AND revoked_at IS NULL RETURNING grant_id
+"""
 
 
-async def insert_grant(grant: Grant, attempt: Attempt, transaction: Transaction) -> bool:
-    """If everything that the decision was based on is as it was."""
-    epochs = grant.epochs
-    whose = (grant.grant_id, grant.client_id, grant.user_id, grant.api or "")
-    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    values = (
-        *whose,
-        to_us(grant.expires_at),
-        GRANT.encode(grant),
-        *basis,
-        attempt,
-        grant.sid,
-        grant.bound_to,
-    )
-    return await transaction.change(INSERT_GRANT, values) == 1
+def values_of_epochs(epochs: Epochs) -> dict[str, Value]:
+    """What a decision was based on."""
+    return {
+        "client_revision": epochs.client_revision,
+        "client_epoch": epochs.client_epoch,
+        "user_epoch": epochs.user_epoch,
+        "consent_epoch": epochs.consent_epoch,
+    }
 
 
-async def insert_access_token(token: OpaqueAccessToken | None, transaction: Transaction) -> None:
-    """With the transition that gives it out; JWTs have no row."""
+def values_of_grant(grant: Grant, family: RefreshFamily | None, attempt: Attempt) -> dict[str, Value]:
+    """For `INSERT_GRANT` and `GRANT_FOLLOWS`. It lasts as long as the family that begins with it."""
+    ends_at = grant.expires_at if family is None else max(grant.expires_at, family.absolute_expires_at)
+    return {
+        "grant_id": grant.grant_id,
+        "client_id": grant.client_id,
+        "user_id": grant.user_id,
+        "api": grant.api or "",
+        "grant_ends": to_us(ends_at),
+        "attempt": attempt,
+        "grant": GRANT.encode(grant),
+        "sid": grant.sid,
+        "bound_sid": grant.bound_to,
+        **values_of_epochs(grant.epochs),
+    }
+
+
+def with_token(winning: Winning, token: OpaqueAccessToken | None) -> None:
+    """The access token that is given out; JWTs have no row."""
     if token is not None:
-        values = (
-            token.key,
-            token.grant_id,
-            token.client_id,
-            to_us(token.expires_at),
-            ACCESS_TOKEN.encode(token),
-        )
-        await transaction.change(INSERT_TOKEN, values)
+        values: dict[str, Value] = {
+            "token_key": token.key,
+            "token_grant_id": token.grant_id,
+            "token_client_id": token.client_id,
+            "token_ends": to_us(token.expires_at),
+            "token": ACCESS_TOKEN.encode(token),
+        }
+        winning.then("token", TOKEN_FOLLOWS, values)
 
 
-async def revoke_grant(
-    grant_id: GrantId, now: datetime, events: Sequence[Event], transaction: Transaction
-) -> None:
-    """Once: what was revoked before keeps its instant and leaves no second audit row."""
-    if await transaction.change(REVOKE, (grant_id, to_us(now))):
-        await transaction.record(events)
+def with_family(winning: Winning, family: RefreshFamily) -> None:
+    """The refresh family that begins."""
+    values: dict[str, Value] = {
+        "family_key": family.key,
+        "family_grant_id": family.grant_id,
+        "family_client_id": family.client_id,
+        "family_user_id": family.user_id,
+        "generation": family.generation,
+        "is_rotating": int(family.is_rotating),
+        "family_idles": to_us(family.idle_expires_at),
+        "family_ends": to_us(family.absolute_expires_at),
+        "family": FAMILY.encode(family),
+    }
+    winning.then("family", FAMILY_FOLLOWS, values)
 
 
-async def add_family(family: RefreshFamily | None, transaction: Transaction) -> None:
-    """With the transition that completes its grant, which then lasts as long. One of too many goes (R-RT10)."""
+async def is_won(winning: Winning, family: RefreshFamily | None, statements: Statements) -> bool:
+    """Runs it. One family too many goes afterwards (R-RT10): no statement may change a table twice."""
     if family is None:
-        return
-    whose = (family.key, family.grant_id, family.client_id, family.user_id)
-    limits = (to_us(family.idle_expires_at), to_us(family.absolute_expires_at))
-    state = (family.generation, int(family.is_rotating), *limits)
-    await transaction.change(INSERT_FAMILY, (*whose, *state, FAMILY.encode(family)))
-    await transaction.change(EXTEND_GRANT, (family.grant_id, limits[1]))
-    [(count,)] = await transaction.rows(COUNT_FAMILIES, (family.user_id, family.client_id))
-    if count > MAX_FAMILIES:
-        others = (family.user_id, family.client_id, family.key, to_us(family.issued_at))
-        await transaction.change(EVICT, (*others, MAX_FAMILIES - 1))
+        return await winning.row(statements) is not None
+    others = await winning.row(statements, HOW_MANY_FAMILIES)
+    if others is not None and others[0] >= MAX_FAMILIES:
+        whose = (family.user_id, family.client_id, family.key, to_us(family.issued_at))
+        await statements.change(EVICT, (*whose, MAX_FAMILIES - 1))
+    return others is not None
+
+
+async def revoke_grant(grant_id: GrantId, now: datetime, audit: AuditRows, statements: Statements) -> bool:
+    """Whether there is one. What was revoked before keeps its instant and leaves no second audit row."""
+    revoking = Winning(REVOKE, {"grant_id": grant_id, "now": to_us(now)})
+    revoking.recorded(audit)
+    return await revoking.row(statements, "SELECT 1 FROM grants WHERE grant_id = :grant_id") is not None

@@ -6,7 +6,8 @@ from typing import Final
 
 from innkeeper.server.model.identifiers import Attempt
 from innkeeper.server.storage.outcomes import Held, HeldElsewhere
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.faults import Overtaken
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.rows import from_us, to_us
 
@@ -28,21 +29,23 @@ class PostgresLeases:
     async def take(
         self, name: str, *, holder: Attempt, now: datetime, lasts: timedelta
     ) -> Held | HeldElsewhere:
-        return await self._transitions.submit(partial(_take, name, holder, now, lasts))
+        return await self._transitions.at_once(partial(_take, name, holder, now, lasts))
 
     async def release(self, name: str, *, holder: Attempt) -> None:
-        await self._transitions.submit(partial(_release, name, holder))
+        await self._transitions.at_once(partial(_release, name, holder))
 
 
 async def _take(
-    name: str, holder: Attempt, now: datetime, lasts: timedelta, transaction: Transaction
+    name: str, holder: Attempt, now: datetime, lasts: timedelta, statements: Statements
 ) -> Held | HeldElsewhere:
     until = now + lasts
-    if await transaction.change(TAKE, (name, holder, to_us(until), to_us(now))):
+    if await statements.change(TAKE, (name, holder, to_us(until), to_us(now))):
         return Held(until=until)
-    [(held_until_us,)] = await transaction.rows(HELD_UNTIL, (name,))
-    return HeldElsewhere(until=from_us(held_until_us))
+    held = await statements.row(HELD_UNTIL, (name,))
+    if held is None:
+        raise Overtaken("the lease was given back meanwhile")
+    return HeldElsewhere(until=from_us(held[0]))
 
 
-async def _release(name: str, holder: Attempt, transaction: Transaction) -> None:
-    await transaction.change(RELEASE, (name, holder))
+async def _release(name: str, holder: Attempt, statements: Statements) -> None:
+    await statements.change(RELEASE, (name, holder))

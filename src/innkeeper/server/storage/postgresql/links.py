@@ -11,16 +11,20 @@ from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.one_time_link import OneTimeLink
 from innkeeper.server.model.user import User
 from innkeeper.server.storage.outcomes import Conflict, Done, Gone
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.people import insert_user
 from innkeeper.server.storage.postgresql.reader import Reader
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import LINK, to_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import LINK, Value, to_us
 
-INSERT: Final = (
-    "INSERT INTO one_time_links (link_key, expires_at, record, purpose) VALUES ($1, $2, $3, $4)"
-    " ON CONFLICT (link_key) DO NOTHING"
-)
+INSERT: Final = """
+INSERT INTO one_time_links (link_key, expires_at, record, purpose)
+VALUES (:link_key, :expires_at, :record, :purpose)
+ON CONFLICT (link_key) DO NOTHING RETURNING link_key
+"""
 GET: Final = "SELECT record FROM one_time_links WHERE link_key = $1 AND used_at IS NULL"
 # With one link every other of its kind is spent: whoever found an older one must not become an administrator too.
 USE: Final = (
@@ -39,7 +43,7 @@ class PostgresLinks:
         self._transitions = transitions
 
     async def create(self, link: OneTimeLink, *, events: Sequence[Event]) -> None:
-        await self._transitions.submit(partial(_create, link, events))
+        await self._transitions.at_once(partial(_create, link, AuditRows(events)))
 
     async def get(self, key: HandleKey) -> OneTimeLink | None:
         row = await self._reader.row(GET, (key,))
@@ -60,9 +64,16 @@ class PostgresLinks:
         return await self._transitions.submit(run)
 
 
-async def _create(link: OneTimeLink, events: Sequence[Event], transaction: Transaction) -> None:
-    if await transaction.change(INSERT, (link.key, to_us(link.expires_at), LINK.encode(link), link.purpose)):
-        await transaction.record(events)
+async def _create(link: OneTimeLink, audit: AuditRows, statements: Statements) -> None:
+    values: dict[str, Value] = {
+        "link_key": link.key,
+        "expires_at": to_us(link.expires_at),
+        "record": LINK.encode(link),
+        "purpose": link.purpose,
+    }
+    creating = Winning(INSERT, values)
+    creating.recorded(audit)
+    await creating.row(statements)
 
 
 async def _create_first_administrator(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -13,10 +14,17 @@ from innkeeper.server.storage.postgresql import hosts
 from innkeeper.server.storage.postgresql.faults import LOST
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-CONNECT_S: Final = 3.0
-COMMAND_S: Final = 5.0
-WAIT_S: Final = 5.0
+CONNECT_S: Final = 1.5
+COMMAND_S: Final = 2.0
+_LEAST_S: Final = 0.1
 QUEUE_LIMIT: Final = 4096
+# A node that vanished must not hold a row for hours. Compiling a statement takes longer than running one of ours.
+SESSION: Final = {
+    "application_name": "innkeeper",
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "2s",
+    "jit": "off",
+}
 
 
 class Pool:
@@ -31,21 +39,27 @@ class Pool:
         self._is_closed = False
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """One connection for one transaction or read. Raises StoreUnavailable when none can be had soon."""
-        await self._wait_for_turn()
+    async def connection(self, deadline: float, *, may_last_s: float = 0) -> AsyncIterator[Connection]:
+        """One connection for one transaction or read. Raises StoreUnavailable when none can be had in time.
+
+        After `COMMAND_S`, or as long as it may last, it is dropped, and what ran on it is lost.
+        Dropped, not cancelled: PostgreSQL shows a COMMIT whose wait for the standby was cancelled to everybody,
+        although a failover may still lose it.
+        """
+        await self._wait_for_turn(deadline)
         try:
             connection = self._idle.pop() if self._idle else await self._open()
+            limit = self._limit(connection, may_last_s or min(COMMAND_S, deadline - monotonic()))
             try:
                 yield connection
             except BaseException as error:
-                # Whatever state it is in, nobody else shall have it. At once: the library has just been about to
-                # cancel a statement that took too long, and PostgreSQL shows a COMMIT whose wait for the standby
-                # was cancelled to everybody, although a failover may still lose it.
+                # Whatever state it is in, nobody else shall have it.
                 connection.terminate()
                 if isinstance(error, LOST):
                     self._let_go()
                 raise
+            finally:
+                limit.cancel()
             self._put_back(connection)
         finally:
             self._free.release()
@@ -60,29 +74,35 @@ class Pool:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
 
-    async def _wait_for_turn(self) -> None:
+    async def _wait_for_turn(self, deadline: float) -> None:
         if self._is_closed:
             raise StoreUnavailable("the store is closed")
         if self._waiting >= QUEUE_LIMIT:
             raise StoreUnavailable("too many transitions are waiting")
         self._waiting += 1
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(max(deadline - monotonic(), 0)):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise StoreUnavailable(f"no connection to PostgreSQL was free for {WAIT_S:g} s") from error
+            raise StoreUnavailable("no connection to PostgreSQL was free in time") from error
         finally:
             self._waiting -= 1
 
     async def _open(self) -> Connection:
+        if self._pooler:
+            # Its next statement may run on another server connection, which does not know what this one prepared;
+            # and what is set for a session would stay behind for strangers.
+            return await hosts.connect(self._url, timeout=CONNECT_S, statement_cache_size=0)
         return await hosts.connect(
             self._url,
             timeout=CONNECT_S,
-            command_timeout=COMMAND_S,
-            # Behind a pooler the next statement may run on another server connection, which does not know it.
-            statement_cache_size=0 if self._pooler else 1000,
-            target_session_attrs=SessionAttribute.any if self._pooler else SessionAttribute.read_write,
+            statement_cache_size=1000,
+            target_session_attrs=SessionAttribute.read_write,
+            server_settings=SESSION,
         )
+
+    def _limit(self, connection: Connection, seconds: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(max(seconds, _LEAST_S), connection.terminate)
 
     def _let_go(self) -> None:
         """Of the idle ones: they led to the same server, and each of them would cost somebody a try."""

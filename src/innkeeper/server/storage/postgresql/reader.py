@@ -1,16 +1,19 @@
 """Reading: every read is one statement, or several that see the same state."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.postgresql.faults import LOST, translated
+from innkeeper.server.storage.postgresql.faults import LOST, UNWILLING, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
+from innkeeper.server.storage.postgresql.texts import can_be_held
 from innkeeper.server.storage.rows import Value
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-_TRIES: Final = 2
+PATIENCE_S: Final = 4.5
+SCAN_S: Final = 60.0
 
 
 class Reader:
@@ -25,17 +28,19 @@ class Reader:
         found = await self.rows(sql, values)
         return found[0] if found else None
 
-    async def rows(self, sql: str, values: Sequence[Value]) -> list[Row]:
+    async def rows(self, sql: str, values: Sequence[Value], *, may_last_s: float = 0) -> list[Row]:
         self._counters.reads += 1
+        if not can_be_held(values):
+            return []
 
         async def read(connection: Connection) -> list[Row]:
             return [tuple(record.values()) for record in await connection.fetch(sql, *values)]
 
-        return await self._tried(read)
+        return await self._tried(read, may_last_s=may_last_s)
 
     async def scan(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """For what may be long."""
-        return await self.rows(sql, values)
+        return await self.rows(sql, values, may_last_s=SCAN_S)
 
     async def snapshot(self, *queries: tuple[str, Sequence[Value]]) -> list[list[Row]]:
         """Several queries that see the same state."""
@@ -48,17 +53,19 @@ class Reader:
                     for sql, values in queries
                 ]
 
-        return await self._tried(read)
+        return await self._tried(read, may_last_s=SCAN_S)
 
-    async def _tried(self, read: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _tried(self, read: Callable[[Connection], Awaitable[T]], *, may_last_s: float = 0) -> T:
         """Once more when the connection was stale: nothing can happen twice by reading twice."""
-        for number in range(_TRIES):
+        deadline = monotonic() + PATIENCE_S
+        is_second = False
+        while True:
             try:
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(deadline, may_last_s=may_last_s) as connection:
                     return await read(connection)
-            except LOST as error:
-                if number + 1 == _TRIES:
+            except (*LOST, *UNWILLING) as error:
+                if is_second:
                     raise translated(error) from error
+                is_second = True
             except Exception as error:
                 raise translated(error) from error
-        raise AssertionError("the last try answers or raises")

@@ -22,15 +22,17 @@ from innkeeper.server.storage.outcomes import (
     Rotated,
     Stale,
 )
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
-from innkeeper.server.storage.postgresql.issuance import insert_access_token, revoke_grant
+from innkeeper.server.storage.postgresql.issuance import STANDS, revoke_grant, values_of_epochs, with_token
 from innkeeper.server.storage.postgresql.reader import Reader, Row
-from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import FAMILY, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import FAMILY, GRANT, USER, Value, from_us, to_us
 
 MAX_OVERLAPS: Final = 20
-
+LIVING: Final = "SELECT generation FROM won"
 _COLUMNS: Final = (
     'f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f."overlaps", f.is_rotating'
 )
@@ -42,41 +44,32 @@ LEFT JOIN users u ON u.user_id = g.user_id
 LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
 WHERE f.family_key = $1
 """.replace("{columns}", _COLUMNS).replace("{consents}", OF_GRANT)
-# What a presentation stands on: the grant and everything that can end it.
-_STANDS: Final = """
-EXISTS (
-    SELECT 1 FROM grants g
-    JOIN clients c ON c.client_id = g.client_id
-    JOIN users u ON u.user_id = g.user_id
-    LEFT JOIN consents k ON k.user_id = g.user_id AND k.client_id = g.client_id AND k.api = g.api
-    WHERE g.grant_id = f.grant_id AND g.revoked_at IS NULL
-      AND c.is_enabled = 1 AND c.revision = $4 AND c.epoch = $5
-      AND u.is_enabled = 1 AND u.epoch = $6
-      AND coalesce(k.epoch, 0) = $7
-  )
-"""
+_STANDS: Final = STANDS.replace("{and_its_session}", "")
 # Whether an old token comes soon enough is judged by one clock for all nodes: the database's, as the transition runs.
 _JUDGED_AT: Final = "coalesce(CAST({caller} AS BIGINT), CAST(extract(epoch FROM now()) * 1000000 AS BIGINT))"
+# Never twice by one attempt: a statement whose answer was lost may still be under way.
 ROTATE: Final = """
-UPDATE refresh_families AS f
-SET generation = generation + CAST($10 AS SMALLINT), is_rotating = CAST($10 AS SMALLINT),
-    rotated_at = {judged_at}, rotated_by = $8, "overlaps" = 0,
-    idle_expires_at = least($9, absolute_expires_at)
-WHERE f.family_key = $1 AND f.generation = $3
-  AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
+UPDATE refresh_families AS a
+SET generation = generation + CAST(:is_rotating AS SMALLINT), is_rotating = CAST(:is_rotating AS SMALLINT),
+    rotated_at = {judged_at}, rotated_by = :attempt, "overlaps" = 0,
+    idle_expires_at = least(:idles, absolute_expires_at)
+WHERE a.family_key = :family_key AND a.generation = :presented
+  AND (a.rotated_by IS NULL OR a.rotated_by <> :attempt)
+  AND a.idle_expires_at > :now AND a.absolute_expires_at > :now
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$11"))
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
 # Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either.
 OVERLAP: Final = """
-UPDATE refresh_families AS f
+UPDATE refresh_families AS a
 SET "overlaps" = "overlaps" + 1
-WHERE f.family_key = $1 AND f.generation = $3 + 1
-  AND f.idle_expires_at > $2 AND f.absolute_expires_at > $2
-  AND $8 > 0 AND f.rotated_at > {judged_at} - $8 AND f."overlaps" < $9
+WHERE a.family_key = :family_key AND a.generation = CAST(:presented AS BIGINT) + 1
+  AND a.rotated_by <> :attempt
+  AND a.idle_expires_at > :now AND a.absolute_expires_at > :now
+  AND CAST(:overlap AS BIGINT) > 0 AND a.rotated_at > {judged_at} - :overlap AND a."overlaps" < :most
   AND {stands}
 RETURNING generation
-""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", "$10"))
+""".replace("{stands}", _STANDS).replace("{judged_at}", _JUDGED_AT.replace("{caller}", ":judged_at"))
 WHAT_HAPPENED: Final = """
 SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f."overlaps",
        least(f.idle_expires_at, f.absolute_expires_at), g.revoked_at, {judged_at}
@@ -102,10 +95,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     idle_expires_at: datetime
     epochs: Epochs
     access_token: OpaqueAccessToken | None
-    rotated: Sequence[Event]
-    overlapped: Sequence[Event]
-    reused: Sequence[Event]
-    ahead: Sequence[Event]
+    rotated: AuditRows
+    overlapped: AuditRows
+    reused: AuditRows
+    ahead: AuditRows
 
 
 class PostgresRefreshFamilies:
@@ -160,47 +153,58 @@ class PostgresRefreshFamilies:
             idle_expires_at=idle_expires_at,
             epochs=epochs,
             access_token=access_token,
-            rotated=rotated,
-            overlapped=overlapped,
-            reused=reused,
-            ahead=ahead,
+            rotated=AuditRows(rotated),
+            overlapped=AuditRows(overlapped),
+            reused=AuditRows(reused),
+            ahead=AuditRows(ahead),
         )
-        return await self._transitions.submit(partial(_rotate, rotation))
+        return await self._transitions.at_once(partial(_rotate, rotation))
 
     async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
         return tuple(_family(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
 
 
 async def _rotate(
-    rotation: Rotation, transaction: Transaction
+    rotation: Rotation, statements: Statements
 ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
-    epochs, now_us = rotation.epochs, to_us(rotation.now)
-    basis = (epochs.client_revision, epochs.client_epoch, epochs.user_epoch, epochs.consent_epoch)
-    common = (rotation.key, now_us, rotation.presented, *basis)
-    if transaction.is_retry:
-        row = await transaction.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
-        if row is not None and row[3] == rotation.attempt:
-            return Rotated(generation=row[1])
-    successor = (rotation.attempt, to_us(rotation.idle_expires_at), int(rotation.is_rotating))
-    moved = await transaction.row(ROTATE, (*common, *successor, rotation.judged_at_us))
+    values = _values(rotation)
+    rotating = Winning(ROTATE, values)
+    with_token(rotating, rotation.access_token)
+    rotating.recorded(rotation.rotated)
+    moved = await rotating.row(statements, LIVING)
     if moved is not None:
-        await insert_access_token(rotation.access_token, transaction)
-        await transaction.record(rotation.rotated)
         return Rotated(generation=moved[0])
-    overlap_us = rotation.overlap // timedelta(microseconds=1)
-    overlapping = (overlap_us, MAX_OVERLAPS, rotation.judged_at_us)
-    again = await transaction.row(OVERLAP, (*common, *overlapping))
-    if again is not None:
-        await insert_access_token(rotation.access_token, transaction)
-        await transaction.record(rotation.overlapped)
-        return Overlapped(generation=again[0])
-    return await _not_rotated(rotation, transaction)
+    again = Winning(OVERLAP, values | {"overlap": _overlap_us(rotation), "most": MAX_OVERLAPS})
+    with_token(again, rotation.access_token)
+    again.recorded(rotation.overlapped)
+    living = await again.row(statements, LIVING)
+    if living is not None:
+        return Overlapped(generation=living[0])
+    return await _not_rotated(rotation, statements)
+
+
+def _values(rotation: Rotation) -> dict[str, Value]:
+    return {
+        "family_key": rotation.key,
+        "presented": rotation.presented,
+        "attempt": rotation.attempt,
+        "now": to_us(rotation.now),
+        "judged_at": rotation.judged_at_us,
+        "is_rotating": int(rotation.is_rotating),
+        "idles": to_us(rotation.idle_expires_at),
+        **values_of_epochs(rotation.epochs),
+    }
+
+
+def _overlap_us(rotation: Rotation) -> int:
+    return rotation.overlap // timedelta(microseconds=1)
 
 
 async def _not_rotated(
-    rotation: Rotation, transaction: Transaction
+    rotation: Rotation, statements: Statements
 ) -> Rotated | OverlapSpent | Reused | Gone | Stale:
-    row = await transaction.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
+    """A generation only grows, so what is too old now stays so until the grant is revoked in one more statement."""
+    row = await statements.row(WHAT_HAPPENED, (rotation.key, rotation.judged_at_us))
     if row is None:
         return Gone()
     grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us, judged_at_us = row
@@ -208,7 +212,7 @@ async def _not_rotated(
         return Rotated(generation=generation)
     if revoked_us is not None or ends_us <= to_us(rotation.now):
         return Gone()
-    overlap_us = rotation.overlap // timedelta(microseconds=1)
+    overlap_us = _overlap_us(rotation)
     is_soon = rotated_us is not None and overlap_us > 0 and judged_at_us - rotated_us < overlap_us
     is_before = rotation.presented == generation - 1
     if is_before and is_soon and overlaps >= MAX_OVERLAPS:
@@ -216,7 +220,7 @@ async def _not_rotated(
     if rotation.presented == generation or (is_before and is_soon):
         return Stale()
     is_ahead = rotation.presented > generation
-    await revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, transaction)
+    await revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, statements)
     return Reused(is_ahead=is_ahead)
 
 

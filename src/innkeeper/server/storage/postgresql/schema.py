@@ -20,13 +20,9 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     "hot": "WITH (fillfactor = 85)",
 }
 # Somebody else made the same table first: their work is seen by the next try.
-_OVERTAKEN: Final = (
-    *COLLISIONS,
-    asyncpg.DuplicateTableError,
-    asyncpg.DuplicateColumnError,
-    asyncpg.LockNotAvailableError,
-)
+_OVERTAKEN: Final = (*COLLISIONS, asyncpg.DuplicateTableError, asyncpg.DuplicateColumnError)
 _PATIENCE_S: Final = 60.0
+_LONGEST_S: Final = 3600.0
 # A change of a table waits for everybody who reads it, and everybody else waits behind it: a backup under way would
 # stop the whole server. So it gives way, and comes again.
 LOCK_WAIT: Final = "SET LOCAL lock_timeout = '500ms'"
@@ -50,7 +46,7 @@ async def migrate(pool: Pool) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            async with pool.connection() as connection:
+            async with pool.connection(deadline, may_last_s=_LONGEST_S) as connection:
                 if await connection.fetchval(HAS_TABLE, "schema_migrations") and not await _pending(
                     connection
                 ):
@@ -79,7 +75,7 @@ async def _apply(connection: Connection) -> None:
         await connection.execute(CREATE_LEDGER)
     for migration in await _pending(connection):
         for statement in migration.statements(PLACEHOLDERS):
-            await connection.execute(statement, timeout=_PATIENCE_S * 60)
+            await connection.execute(statement)
         now_us = time.time_ns() // 1000
         await connection.execute(NOTE_APPLIED, migration.number, migration.name, migration.checksum, now_us)
 

@@ -11,21 +11,25 @@ from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.session import Session
 from innkeeper.server.storage.outcomes import Done, Missing, SessionAndUser, Stale
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.reader import Reader
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
-from innkeeper.server.storage.rows import SESSION, USER, from_us, to_us
+from innkeeper.server.storage.postgresql.winning import Winning
+from innkeeper.server.storage.rows import SESSION, USER, Value, from_us, to_us
 
 GET: Final = (
     "SELECT s.record, s.last_used_at, s.idle_expires_at, u.record FROM sessions s"
     " LEFT JOIN users u ON u.user_id = s.user_id WHERE s.session_key = $1"
 )
-START: Final = (
-    "INSERT INTO sessions (session_key, user_id, last_used_at, idle_expires_at, absolute_expires_at,"
-    " started_by, record, sid)"
-    " SELECT $1, $2, $3, $4, $5, $6, $7, $9 FROM users WHERE user_id = $2 AND epoch = $8 AND is_enabled = 1"
-    " ON CONFLICT (session_key) DO NOTHING"
-)
+START: Final = """
+INSERT INTO sessions (session_key, user_id, last_used_at, idle_expires_at, absolute_expires_at,
+    started_by, record, sid)
+SELECT :session_key, :user_id, :last_used_at, :idle_expires_at, :absolute_expires_at, :attempt, :record, :sid
+FROM users WHERE user_id = :user_id AND epoch = :user_epoch AND is_enabled = 1
+ON CONFLICT (session_key) DO NOTHING RETURNING session_key
+"""
 STARTED_BY: Final = "SELECT started_by FROM sessions WHERE session_key = $1"
 # A request that was overtaken by a later one must not shorten the session.
 TOUCH: Final = (
@@ -33,8 +37,12 @@ TOUCH: Final = (
 )
 DELETE: Final = "DELETE FROM sessions WHERE session_key = $1"
 SID_OF: Final = "SELECT sid FROM sessions WHERE session_key = $1"
+DELETE_ALL: Final = "DELETE FROM sessions WHERE sid = $1"
 # All its handles: two tabs that sign in at once leave two.
-END: Final = "DELETE FROM sessions WHERE sid = $1"
+END: Final = """
+DELETE FROM sessions WHERE sid = (SELECT s.sid FROM sessions s WHERE s.session_key = :session_key)
+RETURNING session_key
+"""
 
 
 class PostgresSessions:
@@ -58,54 +66,62 @@ class PostgresSessions:
     async def start(
         self, session: Session, *, replaces: HandleKey | None, attempt: Attempt, events: Sequence[Event]
     ) -> Done | Stale:
-        return await self._transitions.submit(partial(_start, session, replaces, attempt, events))
+        audit = AuditRows(events)
+        if replaces is None:
+            return await self._transitions.at_once(partial(_start, session, attempt, audit))
+        return await self._transitions.together(partial(_start_instead, session, replaces, attempt, audit))
 
     async def touch(self, key: HandleKey, *, last_used_at: datetime, idle_expires_at: datetime) -> None:
-        await self._transitions.submit(partial(_touch, key, last_used_at, idle_expires_at))
+        await self._transitions.at_once(partial(_touch, key, last_used_at, idle_expires_at))
 
     async def end(self, key: HandleKey, *, events: Sequence[Event]) -> Done | Missing:
-        return await self._transitions.submit(partial(_end, key, events))
+        return await self._transitions.at_once(partial(_end, key, AuditRows(events)))
 
 
 async def _start(
-    session: Session,
-    replaces: HandleKey | None,
-    attempt: Attempt,
-    events: Sequence[Event],
-    transaction: Transaction,
+    session: Session, attempt: Attempt, audit: AuditRows, statements: Statements
 ) -> Done | Stale:
-    values = (
-        session.key,
-        session.user_id,
-        to_us(session.last_used_at),
-        to_us(session.idle_expires_at),
-        to_us(session.absolute_expires_at),
-        attempt,
-        SESSION.encode(session),
-        session.user_epoch,
-        session.sid,
-    )
-    if not await transaction.change(START, values):
-        started_by = await transaction.row(STARTED_BY, (session.key,))
-        return Done() if started_by == (attempt,) else Stale()
-    replaced = None if replaces is None else await transaction.row(SID_OF, (replaces,))
-    if replaces is not None and replaced is not None:
-        is_same = replaced[0] == session.sid
-        await transaction.change(DELETE if is_same else END, (replaces if is_same else replaced[0],))
-    await transaction.record(events)
-    return Done()
+    values: dict[str, Value] = {
+        "session_key": session.key,
+        "user_id": session.user_id,
+        "last_used_at": to_us(session.last_used_at),
+        "idle_expires_at": to_us(session.idle_expires_at),
+        "absolute_expires_at": to_us(session.absolute_expires_at),
+        "attempt": attempt,
+        "record": SESSION.encode(session),
+        "user_epoch": session.user_epoch,
+        "sid": session.sid,
+    }
+    starting = Winning(START, values)
+    starting.recorded(audit)
+    if await starting.row(statements) is not None:
+        return Done()
+    return Done() if await statements.row(STARTED_BY, (session.key,)) == (attempt,) else Stale()
+
+
+async def _start_instead(
+    session: Session, replaced: HandleKey, attempt: Attempt, audit: AuditRows, transaction: Transaction
+) -> Done | Stale:
+    """Two statements, since both change the same table, and one transaction."""
+    sid = await transaction.row(SID_OF, (replaced,))
+    if sid is not None:
+        is_same = sid[0] == session.sid
+        await transaction.change(DELETE if is_same else DELETE_ALL, (replaced if is_same else sid[0],))
+    outcome = await _start(session, attempt, audit, transaction)
+    if isinstance(outcome, Stale):
+        transaction.undo()
+    return outcome
 
 
 async def _touch(
-    key: HandleKey, last_used_at: datetime, idle_expires_at: datetime, transaction: Transaction
+    key: HandleKey, last_used_at: datetime, idle_expires_at: datetime, statements: Statements
 ) -> None:
-    await transaction.change(TOUCH, (key, to_us(last_used_at), to_us(idle_expires_at)))
+    await statements.change(TOUCH, (key, to_us(last_used_at), to_us(idle_expires_at)))
 
 
-async def _end(key: HandleKey, events: Sequence[Event], transaction: Transaction) -> Done | Missing:
-    row = await transaction.row(SID_OF, (key,))
-    if row is None:
-        return Done() if transaction.is_retry else Missing()
-    await transaction.change(END, row)
-    await transaction.record(events)
-    return Done()
+async def _end(key: HandleKey, audit: AuditRows, statements: Statements) -> Done | Missing:
+    ending = Winning(END, {"session_key": key})
+    ending.recorded(audit)
+    if await ending.row(statements, "SELECT 1 FROM won LIMIT 1") is not None:
+        return Done()
+    return Done() if statements.is_retry else Missing()

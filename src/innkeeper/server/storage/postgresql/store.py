@@ -33,6 +33,7 @@ from innkeeper.server.storage.postgresql.registry import (
 )
 from innkeeper.server.storage.postgresql.schema import migrate
 from innkeeper.server.storage.postgresql.sessions import PostgresSessions
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
@@ -103,7 +104,7 @@ class PostgresStore:
         return INSTANCE.decode(row[0]) if row and row[0] is not None else None
 
     async def claim_instance(self, instance: Instance) -> Instance:
-        return await self._transitions.submit(partial(_claim_instance, instance))
+        return await self._transitions.at_once(partial(_claim_instance, instance))
 
     async def replace_instance(self, instance: Instance, *, expected: Instance) -> Instance:
         return await self._transitions.submit(partial(_replace_instance, instance, expected))
@@ -119,7 +120,7 @@ class PostgresStore:
         return None if row is None else from_us(row[0])
 
     async def probe(self) -> None:
-        await self._transitions.submit(_probe)
+        await self._transitions.at_once(_probe)
 
     async def purge(self, *, now: datetime, limit: int) -> int:
         return await self._purge.run(now, limit)
@@ -138,10 +139,10 @@ class PostgresStore:
         await self._apart.close()
 
 
-async def _claim_instance(instance: Instance, transaction: Transaction) -> Instance:
-    if await transaction.change(CLAIM_INSTANCE, (INSTANCE.encode(instance),)):
+async def _claim_instance(instance: Instance, statements: Statements) -> Instance:
+    if await statements.change(CLAIM_INSTANCE, (INSTANCE.encode(instance),)):
         return instance
-    [(record,)] = await transaction.rows(GET_INSTANCE)
+    [(record,)] = await statements.rows(GET_INSTANCE)
     return INSTANCE.decode(record)
 
 
@@ -155,5 +156,5 @@ async def _replace_instance(instance: Instance, expected: Instance, transaction:
     return instance
 
 
-async def _probe(transaction: Transaction) -> None:
-    await transaction.change(PROBE, (time_ns() // 1000,))
+async def _probe(statements: Statements) -> None:
+    await statements.change(PROBE, (time_ns() // 1000,))

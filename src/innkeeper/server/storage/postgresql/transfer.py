@@ -61,12 +61,17 @@ async def open_snapshot(url: str, *, pooler: bool) -> "PostgresEnd":
 
 
 async def open_alone(url: str, *, pooler: bool) -> "PostgresEnd":
-    """To be written, by nobody else: refused while nodes are connected."""
-    end = PostgresEnd(url, await _connected(url, pooler=pooler, session=SessionAttribute.read_write))
+    """To be written, by nobody else: refused while nodes are connected, and through a pooler, which hides them."""
+    if pooler:
+        raise StoreUnavailable(
+            f"{place_of(url)} is a pooler: name the database itself for this command, in INNKEEPER_DATABASE__URL and"
+            " with INNKEEPER_DATABASE__POOLER=false, since only there it is seen whether nodes are connected"
+        )
+    end = PostgresEnd(url, await _connected(url, pooler=False, session=SessionAttribute.read_write))
     try:
         async with _translating():
             others = await end.connection.fetchval(_OTHERS)
-        if others and not pooler:
+        if others:
             raise StoreUnavailable(
                 f"{end.place} has {others} other connections: stop every node and every command that uses it"
             )

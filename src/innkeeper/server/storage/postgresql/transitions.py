@@ -1,26 +1,41 @@
-"""Running transitions: each in one serializable transaction, tried again under the same attempt.
+"""Running transitions, each under its attempt until it is known how it ended.
 
-A collision with another transaction undid this one: it is tried again as if for the first time. After a lost
-connection nobody knows whether COMMIT happened: the next try is told so and asks first whether its attempt has won.
+Most are one statement, durable by itself, at PostgreSQL's own isolation level: the condition is asked again of a row
+that had to be waited for. A loser learns why in a statement of its own. What administrators do, where several rows
+are read before others are written, is a serializable transaction.
+
+A collision with another transition undid this one: it is tried again as if for the first time. After a lost
+connection nobody knows whether it was committed: the next try is told so, and its answer is made sure of.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, translated
-from innkeeper.server.storage.postgresql.pool import Pool
+from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, UNWILLING, translated
+from innkeeper.server.storage.postgresql.pool import Connection, Pool
+from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 
 T = TypeVar("T")
-PATIENCE_S: Final = 4.0
-_LOST_TRIES: Final = 3
+Out = TypeVar("Out", covariant=True)
+PATIENCE_S: Final = 4.5
+_LOST_TRIES: Final = 4
 _SHORTEST_PAUSE_S: Final = 0.001
 _LONGEST_PAUSE_S: Final = 0.05
+SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+HOLDING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+# Any commit: once it is durable, on the standby too, so is everything that was committed before it.
+MAKE_SURE: Final = "UPDATE instance SET probed_at = probed_at WHERE id = 1"
+
+
+class _Once(Protocol[Out]):
+    async def __call__(self, connection: Connection, *, is_retry: bool) -> Out: ...
 
 
 class Transitions:
@@ -33,9 +48,20 @@ class Transitions:
         self._is_closing = False
         self.loses_next_answer = False
 
+    async def at_once(self, run: Callable[[Statements], Awaitable[T]]) -> T:
+        """What it answered; each of its statements is durable when it returns. Raises StoreUnavailable.
+
+        Only its last statement changes anything, or what it changed before is true whatever happens next.
+        """
+        return await self.shielded(self._perform(partial(self._stepwise, run)))
+
     async def submit(self, run: Callable[[Transaction], Awaitable[T]]) -> T:
-        """What the transition answered once it was durable. Raises StoreUnavailable."""
-        return await self.shielded(self._perform(run))
+        """What the transaction answered once it was durable as a whole. Raises StoreUnavailable."""
+        return await self.shielded(self._perform(partial(self._whole, run, SERIALIZABLE)))
+
+    async def together(self, run: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Like `submit`, for statements that hold the rows they depend on, so that rivals wait instead of colliding."""
+        return await self.shielded(self._perform(partial(self._whole, run, HOLDING)))
 
     async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
         """Goes on when the caller is cancelled, and `close` waits for it."""
@@ -58,39 +84,64 @@ class Transitions:
         if not task.cancelled():
             task.exception()  # heard, also when its caller has gone
 
-    async def _perform(self, run: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _perform(self, once: _Once[T]) -> T:
         self._counters.transitions += 1
         deadline = monotonic() + PATIENCE_S
         pause_s, lost = _SHORTEST_PAUSE_S, 0
         while True:
             try:
-                return await self._once(run, is_retry=lost > 0)
-            except COLLISIONS as error:
+                return await self._tried(once, deadline, is_retry=lost > 0)
+            except ValueError:
+                raise  # a value that does not fit its column: the library counts it among the broken connections
+            except (*COLLISIONS, *UNWILLING) as error:
                 reason: Exception = error
             except LOST as error:
                 lost += 1
                 reason = error
             except Exception as error:
                 raise translated(error) from error
-            if lost >= _LOST_TRIES or monotonic() > deadline:
+            if lost >= _LOST_TRIES or monotonic() + pause_s > deadline:
                 raise StoreUnavailable(f"PostgreSQL: {type(reason).__name__}: {reason}") from reason
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret, only apart
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _once(self, run: Callable[[Transaction], Awaitable[T]], *, is_retry: bool) -> T:
-        async with self._pool.connection() as connection:
-            await connection.execute("BEGIN ISOLATION LEVEL SERIALIZABLE")
+    async def _tried(self, once: _Once[T], deadline: float, *, is_retry: bool) -> T:
+        async with self._pool.connection(deadline) as connection:
             try:
-                outcome = await run(Transaction(connection, self._counters, is_retry=is_retry))
-                await connection.execute("COMMIT")
+                outcome = await once(connection, is_retry=is_retry)
             except COLLISIONS as error:
                 # Caught in here: what leaves this block in anger takes its connection along.
-                await connection.execute("ROLLBACK")
                 collision = error
             else:
                 self._counters.commits += 1
                 if self.loses_next_answer:
                     self.loses_next_answer = False
                     raise ConnectionResetError("the answer to COMMIT was lost")
+                if is_retry:
+                    # What the lost try did may be seen before it is safe from the loss of this machine.
+                    await connection.execute(MAKE_SURE)
                 return outcome
         raise collision
+
+    async def _stepwise(
+        self, run: Callable[[Statements], Awaitable[T]], connection: Connection, *, is_retry: bool
+    ) -> T:
+        return await run(Statements(connection, self._counters, is_retry=is_retry))
+
+    async def _whole(
+        self,
+        run: Callable[[Transaction], Awaitable[T]],
+        begin: str,
+        connection: Connection,
+        *,
+        is_retry: bool,
+    ) -> T:
+        transaction = Transaction(connection, self._counters, is_retry=is_retry)
+        await connection.execute(begin)
+        try:
+            outcome = await run(transaction)
+            await connection.execute("ROLLBACK" if transaction.is_undone else "COMMIT")
+        except COLLISIONS:
+            await connection.execute("ROLLBACK")
+            raise
+        return outcome

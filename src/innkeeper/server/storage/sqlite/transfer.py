@@ -35,6 +35,7 @@ from innkeeper.server.storage.transfer.interface import TransferConflict
 from innkeeper.server.storage.transfer.records import Position, Positions, Row, Table
 
 T = TypeVar("T")
+_CACHE_KIB: Final = 64 * 1024
 _NAMES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 _COLUMNS: Final = "SELECT name, pk FROM pragma_table_info(?1) ORDER BY name"
 
@@ -80,6 +81,8 @@ class SqliteEnd:
     def __init__(
         self, path: Path, connection: apsw.Connection, lock: ServingLock | None, *, is_new: bool = False
     ) -> None:
+        # Rows come in the order of their key, which is no order at all for the indices beside it.
+        connection.pragma("cache_size", -_CACHE_KIB)
         self.place = str(path)
         self._path = path
         self._connection = connection

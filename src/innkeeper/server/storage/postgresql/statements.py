@@ -1,0 +1,36 @@
+"""Statements on one connection, each durable by itself: what most transitions are made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.postgresql.pool import Connection
+from innkeeper.server.storage.rows import Value
+
+Row = tuple[Any, ...]
+
+
+class Statements:
+    """Given to every transition; `is_retry` says that an earlier try may have been committed already."""
+
+    __slots__ = ("_connection", "_counters", "is_retry")
+
+    def __init__(self, connection: Connection, counters: Counters, *, is_retry: bool) -> None:
+        self._connection = connection
+        self._counters = counters
+        self.is_retry = is_retry
+
+    async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        self._counters.statements += 1
+        return [tuple(record.values()) for record in await self._connection.fetch(sql, *values)]
+
+    async def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
+        """At most one row is expected."""
+        found = await self.rows(sql, values)
+        return found[0] if found else None
+
+    async def change(self, sql: str, values: Sequence[Value] = ()) -> int:
+        """How many rows it changed."""
+        self._counters.statements += 1
+        status = await self._connection.execute(sql, *values)
+        return int(status.rpartition(" ")[2])
