@@ -8,6 +8,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.audit import event_columns
 from innkeeper.server.storage.postgresql.pool import Connection
 from innkeeper.server.storage.postgresql.statements import Row, Statements
+from innkeeper.server.storage.rows import Value
 
 __all__ = ["Row", "Transaction"]
 
