@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from innkeeper.server.model.identifiers import ClientId, HandleKey
 from innkeeper.server.storage.outcomes import Done, Replayed, StoreUnavailable
 from innkeeper.server.storage.sqlite import SqliteStore, open_store
-from tests.contract.store.builders import World
+from tests.contract.store.builders import World, a_client
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -141,3 +141,33 @@ async def test_io_errors_fail_whole_batches_and_are_recovered_from(database: Pat
     with another_process("meet_io_errors", database) as process:
         answer, complaint = await asyncio.to_thread(process.communicate)
     assert answer == "recovered\n", complaint
+
+
+HOLD_THE_CHECKPOINT = """
+import fcntl, sys
+with open(sys.argv[1] + "-shm", "r+b") as shared:
+    fcntl.lockf(shared, fcntl.LOCK_EX, 1, 121)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+async def test_a_log_that_another_process_moves_right_now_is_no_failure(
+    sqlite_store: SqliteStore, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sqlite_store.clients.create(a_client("first"), events=())
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_CHECKPOINT, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        for number in range(70):
+            await sqlite_store.clients.create(a_client(f"app-{number}"), events=())
+        while not sqlite_store._handle._checkpointed_commits:
+            await asyncio.sleep(0.01)
+        await sqlite_store.probe()
+    finally:
+        other.communicate()
+    assert caplog.records == []

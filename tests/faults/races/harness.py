@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from innkeeper.server.flows.services import Services
-from tests.faults.races.kinds import Kind, Ticket
 from tests.faults.races.node import READY, Share, run
+from tests.faults.races.rivals import UNKNOWN, Kind, Ticket
 from tests.faults.races.world import AnyStore, any_password, open_at, prepare, services_on
 
 # Rivals that one process has under way at once.
@@ -35,6 +35,8 @@ class Report(msgspec.Struct, kw_only=True):
     wrong: list[str] = msgspec.field(default_factory=list)
     """The trials that ended as none may, with their numbers."""
     first_wrong: int | None = None
+    unknown: int = 0
+    """Trials of which some rival was not told how it ended."""
 
 
 class Other:
@@ -99,7 +101,7 @@ class Arena:
 
     async def audited(self, kind: Kind) -> int:
         """How many successes of this kind the audit knows of."""
-        return sum(row.type == kind.audited for row in await self.store.audit_rows())
+        return sum(row.type in kind.audited for row in await self.store.audit_rows())
 
     async def tidy(self) -> None:
         """What was raced for is over: as it would be a year from now. Nobody is under way."""
@@ -131,7 +133,9 @@ class Arena:
     ) -> None:
         report.trials += 1
         report.ends[spelt(told)] += 1
-        if not (kind.may_end(told) and await kind.is_well(ticket, width, self._services)):
+        report.unknown += UNKNOWN in told
+        is_well = UNKNOWN in told or await kind.is_well(ticket, width, self._services)
+        if not (kind.may_end(told) and is_well):
             report.wrong.append(f"trial {report.trials}: {dict(told)}")
             report.first_wrong = report.first_wrong or report.trials
 

@@ -25,8 +25,10 @@ async def one_of_the_rivals_wins(arena: Arena, name: str, width: int, trials: in
     report = await arena.race(kind, trials, width)
     assert report.wrong == []
     assert report.trials == trials
-    if kind.audited is not None:
-        assert await arena.audited(kind) - before == trials
+    # A machine that is very busy may make the store give up now and then; where it mostly does, nothing was raced.
+    assert report.unknown <= trials // 10, report.ends
+    if kind.audited:
+        assert 0 <= trials - (await arena.audited(kind) - before) <= report.unknown
 
 
 async def a_lost_answer_convicts_nobody(arena: Arena, name: str, trials: int) -> None:

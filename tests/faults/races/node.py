@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 from innkeeper.server.flows.services import Services
-from tests.faults.races.kinds import BY_NAME, Ticket
+from tests.faults.races.kinds import BY_NAME
+from tests.faults.races.rivals import Ticket
 from tests.faults.races.world import any_password, open_at, services_on
 
 READY: Final = b"ready\n"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
 
-from innkeeper.server.flows import client_authentication, first_administrator, token
+from innkeeper.server.flows import client_authentication, device_answers, first_administrator, token
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.storage.memory.assertion_ids import MemoryAssertionIds
 from innkeeper.server.storage.memory.codes import MemoryCodes, MemoryGrants
@@ -24,33 +26,32 @@ from innkeeper.server.storage.postgresql import links as pg_links
 from innkeeper.server.storage.postgresql import refresh_families as pg_families
 from innkeeper.server.storage.sqlite import assertion_ids, codes, devices, grants, links, refresh_families
 
-# A statement, the condition that is taken out of it, and what stands there instead.
+# A statement, the condition that is taken out of it (as a pattern), and what stands there instead.
 Change = tuple[ModuleType, str, str, str]
 _TAKES_OVER: Final = "DO UPDATE SET claimed_by = excluded.claimed_by"
-_ROTATION: Final = "AND f.generation = "
+_LIVING: Final = r"AND \w\.generation = "
+_APPROVED: Final = r"AND \w\.state = 'approved'"
+_PENDING: Final = "AND state = 'pending'"
+_UNUSED: Final = "AND used_at IS NULL"
 STATEMENTS: Final[dict[str, dict[str, tuple[Change, ...]]]] = {
     "sqlite": {
         "code": ((codes, "REDEEM", "AND a.redeemed_at IS NULL", ""),),
-        "refresh": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "refresh-overlap": ((refresh_families, "ROTATE", _ROTATION, "AND -1 < "),),
-        "device": ((devices, "REDEEM", "AND d.state = 'approved'", ""),),
+        "refresh": ((refresh_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "refresh-overlap": ((refresh_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "device": ((devices, "REDEEM", _APPROVED, ""),),
+        "answer": ((devices, "MAY_APPROVE", _PENDING, ""), (devices, "DENY", _PENDING, "")),
         "assertion": ((assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
-        "link": (
-            (links, "IS_USABLE", "AND used_at IS NULL", ""),
-            (links, "USE", "AND used_at IS NULL", ""),
-        ),
+        "link": ((links, "IS_USABLE", _UNUSED, ""), (links, "USE", _UNUSED, "")),
     },
     "postgresql": {
         "code": ((pg_codes, "REDEEM", "AND a.redeemed_at IS NULL", ""),),
-        "refresh": ((pg_families, "ROTATE", "AND a.generation = ", "AND -1 < "),),
-        "refresh-overlap": ((pg_families, "ROTATE", "AND a.generation = ", "AND -1 < "),),
-        "device": ((pg_devices, "REDEEM", "AND a.state = 'approved'", ""),),
+        "refresh": ((pg_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "refresh-overlap": ((pg_families, "ROTATE", _LIVING, "AND -1 < "),),
+        "device": ((pg_devices, "REDEEM", _APPROVED, ""),),
+        "answer": ((pg_devices, "APPROVE", _PENDING, ""), (pg_devices, "DENY", _PENDING, "")),
         "assertion": ((pg_assertion_ids, "CLAIM", "DO NOTHING", _TAKES_OVER),),
         "statement": ((pg_grants, "CLAIM", "DO NOTHING", _TAKES_OVER),),
-        "link": (
-            (pg_links, "IS_USABLE", "AND used_at IS NULL", ""),
-            (pg_links, "USE", "AND used_at IS NULL", ""),
-        ),
+        "link": ((pg_links, "IS_USABLE", _UNUSED, ""), (pg_links, "USE", _UNUSED, "")),
     },
 }
 
@@ -60,23 +61,26 @@ def without_the_condition(store: str, kind: str, monkeypatch: pytest.MonkeyPatch
     if store == "memory":
         _without_the_condition_in_memory(kind, monkeypatch)
         return
-    if kind == "statement" and store == "sqlite":
+    if (store, kind) == ("sqlite", "statement"):
         monkeypatch.setattr(grants, "is_claimed", lambda *arguments: False)
         return
     for module, name, condition, instead in STATEMENTS[store][kind]:
-        whole: str = getattr(module, name)
-        assert condition in whole, "the statement has changed: take the condition out of the new one"
-        monkeypatch.setattr(module, name, whole.replace(condition, instead))
+        changed, count = re.subn(condition, instead, getattr(module, name))
+        assert count == 1, "the statement has changed: take the condition out of the new one"
+        monkeypatch.setattr(module, name, changed)
 
 
 def _without_the_condition_in_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner, name, forget = _IN_MEMORY[kind]
-    original = getattr(owner, name)
+    owner, names, forget = _IN_MEMORY[kind]
+    for name in names:
+        monkeypatch.setattr(owner, name, _forgetting(getattr(owner, name), forget))
 
+
+def _forgetting(original: Callable[..., Any], forget: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
     def run(self: Any, *arguments: Any) -> Any:
         return original(self, *forget(self._tables, *arguments))
 
-    monkeypatch.setattr(owner, name, run)
+    return run
 
 
 def _forget_code(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
@@ -91,6 +95,12 @@ def _forget_generation(tables: Any, family: Any, grant: Any, presented: int, *re
 def _forget_device(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
     row = tables.device_codes[key]
     tables.device_codes[key] = replace(row, device=replace(row.device, state="approved"))
+    return key, *rest
+
+
+def _forget_answer(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
+    row = tables.device_codes[key]
+    tables.device_codes[key] = replace(row, device=replace(row.device, state="pending"))
     return key, *rest
 
 
@@ -109,14 +119,15 @@ def _forget_link(tables: Any, key: Any, *rest: Any) -> tuple[Any, ...]:
     return key, *rest
 
 
-_IN_MEMORY: Final[dict[str, tuple[type, str, Any]]] = {
-    "code": (MemoryCodes, "_redeem", _forget_code),
-    "refresh": (MemoryRefreshFamilies, "_judge", _forget_generation),
-    "refresh-overlap": (MemoryRefreshFamilies, "_judge", _forget_generation),
-    "device": (MemoryDeviceCodes, "_redeem", _forget_device),
-    "assertion": (MemoryAssertionIds, "_claim", _forget_claim),
-    "statement": (MemoryGrants, "_open_by_assertion", _forget_statement),
-    "link": (MemoryLinks, "_create_first_administrator", _forget_link),
+_IN_MEMORY: Final[dict[str, tuple[type, tuple[str, ...], Any]]] = {
+    "code": (MemoryCodes, ("_redeem",), _forget_code),
+    "refresh": (MemoryRefreshFamilies, ("_judge",), _forget_generation),
+    "refresh-overlap": (MemoryRefreshFamilies, ("_judge",), _forget_generation),
+    "device": (MemoryDeviceCodes, ("_redeem",), _forget_device),
+    "answer": (MemoryDeviceCodes, ("_approve", "_deny"), _forget_answer),
+    "assertion": (MemoryAssertionIds, ("_claim",), _forget_claim),
+    "statement": (MemoryGrants, ("_open_by_assertion",), _forget_statement),
+    "link": (MemoryLinks, ("_create_first_administrator",), _forget_link),
 }
 
 
@@ -136,5 +147,5 @@ def without_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     def new_attempt(entropy: Entropy) -> bytes:
         return Stranger(os.urandom(16))
 
-    for flow in (client_authentication, first_administrator, token):
+    for flow in (client_authentication, device_answers, first_administrator, token):
         monkeypatch.setattr(flow, "new_attempt", new_attempt)

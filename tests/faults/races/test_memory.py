@@ -13,7 +13,7 @@ from tests.faults.races.harness import Arena
 pytestmark = pytest.mark.anyio
 STORE: Final = "memory"
 # By width: at full length, and in the ordinary run.
-TRIALS: Final = {2: (10_000, 100), 8: (10_000, 40), 32: (10_000, 10)}
+TRIALS: Final = {2: (10_000, 100), 8: (10_000, 40), 32: (2_500, 10)}
 
 
 @pytest.mark.parametrize("width", laws.WIDTHS)

@@ -13,7 +13,7 @@ from tests.faults.races.harness import Arena
 pytestmark = pytest.mark.anyio
 STORE: Final = "postgresql"
 # By width: at full length, and in the ordinary run.
-TRIALS: Final = {2: (10_000, 50), 8: (2_500, 10), 32: (500, 4)}
+TRIALS: Final = {2: (10_000, 50), 8: (2_000, 10), 32: (400, 4)}
 
 
 @pytest.mark.parametrize("width", laws.WIDTHS)

@@ -28,6 +28,7 @@ from innkeeper.server.model.identifiers import IssuerName
 from innkeeper.server.model.trusted_issuer import BringingApp, TrustedIssuer
 from innkeeper.server.model.user import User
 from innkeeper.server.protocol.grants import client_credentials, jwt_bearer
+from innkeeper.server.storage.interface import Store
 from innkeeper.server.storage.memory.store import MemoryStore
 from innkeeper.server.storage.postgresql import PostgresStore
 from innkeeper.server.storage.postgresql import open_store as open_postgres
@@ -117,9 +118,9 @@ def any_password() -> Iterator[None]:
         yield
 
 
-async def prepare(store: AnyStore) -> None:
+async def prepare(store: Store, at_rest: Seals | None = None) -> None:
     """Everything but what is raced for. Once per state."""
-    at_rest = Seals(MASTER, "", os.urandom)
+    at_rest = at_rest or Seals(MASTER, "", os.urandom)
     key = new_record("ES256", at_rest, published_at=CREATED, activates_at=CREATED)
     await store.signing_keys.put([key], expected=(), events=())
     api = Api(

@@ -1,6 +1,7 @@
 """The writer's connection: opened, watched, given up when it is suspect, and opened again."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -68,7 +69,9 @@ class WritingHandle:
         commits = self._counters.commits
         if is_idle and commits - self._checkpointed_commits >= _CHECKPOINT_AFTER_COMMITS:
             self._checkpointed_commits = commits
-            self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            # Busy: another process is at it right now.
+            with suppress(apsw.BusyError):
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def give_up(self) -> None:
         """Nothing further runs on this connection; what was not committed is gone."""
