@@ -27,7 +27,7 @@ HELP = """usage: python3 run.py WORD [options]
 
   dev          start an issuer with the example world on loopback (options of `innkeeper dev`)
   test         run the linters and the tests; with words after it, only pytest with those words
-               --faults [races|kill|storage|failover|clock|growth|attacks]: only the long trials, all or one suite
+               --faults [races|kill|storage|failover|clock|growth|overload|attacks]: only the long trials
                --broken: only the deliberately broken builds, all of them
   lint         run the linters only
   bench        measure speed beside a peer

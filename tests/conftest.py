@@ -21,7 +21,7 @@ FORBID_SKIPS = os.environ.get("INNKEEPER_FORBID_SKIPS") == "1"
 # Markers whose tests run only when their option is given, and then alone.
 ON_DEMAND = ("faults", "broken")
 # The folders of tests/faults, whose tests run always: a slice of them, or at full length when their suite is asked for.
-SUITES = ("races", "kill", "storage", "failover", "clock", "growth")
+SUITES = ("races", "kill", "storage", "failover", "clock", "growth", "overload")
 
 # Two shared cores make single examples slow now and then; that is no defect of what is tested.
 hypothesis.settings.register_profile("innkeeper", deadline=None)

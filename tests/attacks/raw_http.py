@@ -73,11 +73,11 @@ class Reply:
 class Listening:
     """Until the end of the `with` block."""
 
-    def __init__(self, front: Any) -> None:
+    def __init__(self, front: Any, http: type[BoundedConnection] = BoundedConnection) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            front, http=BoundedConnection, ws="none", lifespan="off", log_config=None, access_log=False,
+            front, http=http, ws="none", lifespan="off", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, timeout_keep_alive=1,
         )  # fmt: skip
         self._server = uvicorn.Server(config)

@@ -10,6 +10,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -17,9 +18,10 @@ from innkeeper.server import config
 from tests.docs import commands
 from tests.docs.pages import DOCS, ROOT, Block, blocks_of, codes_of, named, pages
 from tests.docs.test_walks import WALKS
+from tests.postgres import Cluster, Foreign
 
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
-LANGUAGES = {"sh", "output", "python", "json", "toml", "env", "ini", "nginx", "text", "tree"}
+LANGUAGES = {"sh", "output", "python", "json", "toml", "env", "ini", "nginx", "sql", "text", "tree"}
 
 
 def of(*languages: str) -> pytest.MarkDecorator:
@@ -103,6 +105,17 @@ def test_a_proxy_configuration_closes_what_it_opens(block: Block) -> None:
     assert block.text.count("{") == block.text.count("}") > 0
     statements = [line.strip() for line in block.text.splitlines() if line.strip()]
     assert [line for line in statements if line[-1] not in "{};" and not line.startswith("#")] == []
+
+
+@pytest.mark.anyio
+@of("sql")
+async def test_sql_is_understood_by_postgresql(block: Block, postgres: Cluster | Foreign) -> None:
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        for statement in filter(str.strip, block.text.split(";")):
+            await connection.prepare(statement)
+    finally:
+        await connection.close()
 
 
 @of("text")

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from examples.timesheets_api.app import AUDIENCE
-from examples.timesheets_api.app import create_app as create_api
 from innkeeper.jose import base64url
-from innkeeper.resource_server import Guard
 from tests.e2e import programs
-from tests.e2e.company import App, claims_by_keys_alone
-from tests.e2e.http_browser import HttpBrowser
+from tests.e2e.rolling import restarted_under_load
 from tests.house import House, http, within
 from tests.nodes import Node
 from tests.postgres import Cluster, Foreign
-from tests.serving import free_socket, port_of, served
 from tests.two_nodes import BOUND_S, TwoNodes, two_nodes
 
 pytestmark = pytest.mark.e2e
@@ -46,104 +34,10 @@ def house(pair: TwoNodes) -> House:
     return House(pair)
 
 
-@pytest.fixture(scope="module")
-def landing() -> Generator[str]:
-    """A callback that only has to be there."""
-
-    async def callback(request: Request) -> Response:
-        return JSONResponse({})
-
-    listening = free_socket()
-    with served(Starlette(routes=[Route("/callback", callback)]), listening):
-        yield f"http://localhost:{port_of(listening)}/callback"
-
-
-# ------------------------------------------------------------ T54
-
-
-@contextmanager
-def again_and_again(*works: Callable[[], None]) -> Iterator[list[int]]:
-    """Each in a thread of its own until the end, where whatever one of them raised is raised; how often each ran."""
-    is_over = threading.Event()
-    done = [0] * len(works)
-
-    def run(number: int) -> None:
-        while not is_over.is_set():
-            works[number]()
-            done[number] += 1
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        running = [pool.submit(run, number) for number in range(len(works))]
-        try:
-            yield done
-        finally:
-            is_over.set()
-        for one in running:
-            one.result()
-
-
-class Carl:
-    """His browser is signed in, and his app refreshes its tokens again and again (T18)."""
-
-    def __init__(self, house: House, landing: str) -> None:
-        self.house = house
-        self.browser = HttpBrowser()
-        self.app = App(house, self.browser, "carls-app", landing)
-        self.app.open("carl")
-        self.tokens: dict[str, Any] = self.app.redeem(self.browser.parameters["code"]).json()
-        self.auth_time = self.signed_in_at()
-
-    def close(self) -> None:
-        self.browser.close()
-
-    def signed_in_at(self) -> int:
-        return int(claims_by_keys_alone(self.house, self.tokens["id_token"])["auth_time"])
-
-    def refresh(self) -> None:
-        before = self.tokens["refresh_token"]
-        self.tokens = self.app.next(before)
-        assert self.tokens["refresh_token"] != before
-        assert self.signed_in_at() == self.auth_time
-
-    def sign_in_silently(self) -> None:
-        """Another tab: no page, a code, and tokens for it."""
-        tab = App(self.house, self.browser, "carls-app", self.app.redirect_uri)
-        tab.open("carl", prompt="none")
-        assert "code" in self.browser.parameters, self.browser.url
-        answer = tab.redeem(self.browser.parameters["code"])
-        assert answer.status_code == 200, answer.text
-
-
 def test_T54_both_nodes_restart_one_after_the_other_and_nobody_notices(
-    pair: TwoNodes, house: House, landing: str, tmp_path: Path
+    pair: TwoNodes, tmp_path: Path
 ) -> None:
-    grants = ("--grant-type", "authorization_code", "--grant-type", "refresh_token")
-    house.command("app", "create", "carls-app", "--type", "spa", "--callback", landing, *grants)
-    api = create_api(Guard(issuer=house.issuer, audience=AUDIENCE), tmp_path / "timesheets.sqlite")
-    before = pair.proxy.answers.copy()
-    with (
-        served(api, free_socket()) as origin,
-        closing(Carl(house, landing)) as carl,
-        closing(Carl(house, landing)) as refreshing,
-    ):
-
-        def upload() -> None:
-            """The night upload with a new token each time (T32)."""
-            bearer = {"authorization": f"Bearer {house.machine_token()['access_token']}"}
-            row = {"owner": "carl", "date": "2030-01-01", "project": "night", "hours": 8}
-            with http() as client:
-                assert client.post(f"{origin}/timesheets/upload", json=[row], headers=bearer).is_success
-
-        with again_and_again(refreshing.refresh, carl.sign_in_silently, upload) as done:
-            for node in pair.nodes:
-                within(20, lambda: min(done) >= 2)
-                so_far = min(done)
-                pair.restart(node)
-                within(20, lambda: min(done) > so_far + 1)  # noqa: B023
-    answers = pair.proxy.answers - before
-    assert all(status < 500 for _, status in answers), answers
-    assert {port for port, _ in answers} == {node.port for node in pair.nodes}
-    print(f"T54: {sum(answers.values())} answers, refreshes, sign-ins and uploads: {done}")
+    restarted_under_load(pair, tmp_path, rounds=1)
 
 
 # ------------------------------------------------------------ what changes (RU-29)

@@ -12,6 +12,7 @@ import msgspec
 SHORTEST_USER_CODE: Final = {"letters": 8, "digits": 9}
 LONGEST_USER_CODE: Final = 16
 LONGEST_DRAIN_S: Final = 300
+FEWEST_UNDER_WAY: Final = 4
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -27,6 +28,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     certificate: str | None = None
     private_key: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    requests_under_way: int = 512
+    """In one process; beyond it the answer is 503 at once."""
     drain_s: int = 2
     """From SIGTERM until the sockets close: `/readyz` says 503, and everybody is still served."""
 
@@ -150,6 +153,8 @@ def check(settings: Settings) -> None:
             ip_network(network, strict=False)
         except ValueError as error:
             raise SettingsRefused(f"listen.trusted_proxies: {error}") from error
+    if settings.listen.requests_under_way < FEWEST_UNDER_WAY:
+        raise SettingsRefused(f"listen.requests_under_way: at least {FEWEST_UNDER_WAY}")
     if not 0 <= settings.listen.drain_s <= LONGEST_DRAIN_S:
         raise SettingsRefused(f"listen.drain_s: 0 to {LONGEST_DRAIN_S} seconds")
     _check_database(settings.database)

@@ -24,7 +24,7 @@ from innkeeper.server.jobs.refresh_registry import refresh_registry
 from innkeeper.server.model.master_secret import MasterSecret
 from innkeeper.server.observe import diagnostics
 from innkeeper.server.observe.log import EventLog
-from innkeeper.server.web.connection import BoundedConnection
+from innkeeper.server.web.connection import bounded
 from innkeeper.server.web.request_head import CLOSE
 
 KEEP_ALIVE_S: Final = 5
@@ -139,7 +139,7 @@ def _config(application: Any, listen: Listen) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="none",
-        http=BoundedConnection,
+        http=bounded(listen.requests_under_way),
         ws="none",
         lifespan="on",
         interface="asgi3",

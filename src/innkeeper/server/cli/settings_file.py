@@ -43,6 +43,10 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
         "Addresses or networks whose X-Forwarded-For is believed. Empty: every forwarded header is ignored.",
         None,
     ),
+    "listen.requests_under_way": (
+        "Requests that one process works on at once; beyond that the answer is 503 with Retry-After.",
+        None,
+    ),
     "listen.drain_s": (
         "After SIGTERM /readyz answers 503 this long before the sockets close: time for proxies to turn away.",
         None,

@@ -11,8 +11,11 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from innkeeper.server.web.request_head import MAX_HEADERS_BYTES, MAX_TARGET_BYTES
+from innkeeper.server.web import overload
+from innkeeper.server.web.overload import Load
+from innkeeper.server.web.request_head import CLOSE, MAX_HEADERS_BYTES, MAX_TARGET_BYTES
 
+REQUESTS_UNDER_WAY: Final = 512
 REQUEST_TIMEOUT_S: Final = 20.0
 LAST_CALL_S: Final = 1.0
 MAX_HEAD_BYTES: Final = MAX_TARGET_BYTES + MAX_HEADERS_BYTES + 4 * 1024
@@ -54,8 +57,11 @@ class HeadRefused(Exception):
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """Give this class to uvicorn as `http`."""
+    """Give this class to uvicorn as `http`; what `bounded` makes of it for a bound of one's own."""
 
+    load = Load(REQUESTS_UNDER_WAY)
+    _awaits_body = False
+    _is_turned_away = False
     _in_head = False
     _in_request = False
     _head_bytes = 0
@@ -84,6 +90,7 @@ class BoundedConnection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        self._body_has_ended()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -103,14 +110,28 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = False
         if self.url[:1] != b"/" or b"#" in self.url:
             self._refuse(400)
+        self._is_turned_away = self._is_too_much()
+        if self._is_turned_away:
+            return
         super().on_headers_complete()
+        self._awaits_body = True
+        self.load.awaiting_body += 1
         if self._is_last:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Of a request that is turned away nothing is kept."""
+        if not self._is_turned_away:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is here to its end."""
         self._in_request = False
-        super().on_message_complete()
+        self._body_has_ended()
+        if self._is_turned_away:
+            self._turn_away()
+        else:
+            super().on_message_complete()
 
     def shutdown(self) -> None:
         """At the end of the server: what was asked before it is answered, and nothing after it.
@@ -119,6 +140,7 @@ class BoundedConnection(HttpToolsProtocol):
         """
         self._is_last = True
         if self._is_idle():
+            self.flow.resume_reading()
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(LAST_CALL_S, self.timeout_keep_alive_handler)
         elif self.cycle is not None:
@@ -129,6 +151,39 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_request = False
         self.transport.write(STATUS_LINE[self._refused_with] + _NOTHING_MORE)
         self.transport.close()
+
+    def _is_too_much(self) -> bool:
+        if not self.load.is_full(len(self.tasks)) or overload.is_always_answered(self.url):
+            return False
+        # A pipelined request waits for the one before it: answered now, it would be taken for that one's answer.
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _turn_away(self) -> None:
+        self.load.turn_away()
+        is_last = (
+            self._is_last or not self.parser.should_keep_alive() or CLOSE in self.server_state.default_headers
+        )
+        is_head = self.parser.get_method() == b"HEAD"
+        self.transport.write(overload.answer(is_head=is_head, is_last=is_last))
+        if is_last:
+            self.transport.close()
+        else:
+            # Who does not wait as told is not heard meanwhile: else saying no could fill the whole day.
+            self._unset_keepalive_if_required()
+            self.flow.pause_reading()
+            self.timeout_keep_alive_task = self.loop.call_later(overload.RETRY_AFTER_S, self._listen_again)
+
+    def _listen_again(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _body_has_ended(self) -> None:
+        if self._awaits_body:
+            self._awaits_body = False
+            self.load.awaiting_body -= 1
 
     def _is_idle(self) -> bool:
         """Nothing begun, nothing being answered: the parser skips line breaks before a request (RFC 9112 §2.2).
@@ -157,3 +212,8 @@ class BoundedConnection(HttpToolsProtocol):
     def _give_up(self) -> None:
         if (self._in_request or self._is_idle()) and not self.transport.is_closing():
             self.transport.close()
+
+
+def bounded(requests_under_way: int) -> type[BoundedConnection]:
+    """Connections of one server, which together have no more requests under way than this."""
+    return type("Connection", (BoundedConnection,), {"load": Load(requests_under_way)})

@@ -1,0 +1,1 @@
+"""More than a node can do, and restarts under load."""
