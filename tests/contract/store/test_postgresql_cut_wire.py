@@ -133,8 +133,8 @@ async def test_a_connection_that_is_dropped_between_two_steps_of_the_library_is_
     store = await open_store(await a_database(request), judges_by_caller=True)
     world = await World(store).build()
     code, _ = await world.issued()
-    prepare = asyncpg.Connection._get_statement
-    dropped = []
+    prepare = asyncpg.Connection._get_statement  # type: ignore[attr-defined]
+    dropped: list[object] = []
 
     async def prepare_and_drop(connection: Any, *arguments: Any, **options: Any) -> Any:
         statement = await prepare(connection, *arguments, **options)
