@@ -49,7 +49,6 @@ async def under_load(site: Site, *nodes: Node) -> AsyncIterator[Load]:
     found = violations(load.history)
     assert not found, f"{len(found)} violations, the first:\n{found[0]}"
     assert not load.faults, load.faults[:3]
-    assert set(load.answers) <= {200, 303, 400}, load.answers
     print(f"{len(nodes)} nodes: {len(load.history.operations)} operations, {dict(load.answers)}")
 
 
