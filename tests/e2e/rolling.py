@@ -94,6 +94,13 @@ class Carl:
 
 def restarted_under_load(pair: TwoNodes, folder: Path, *, rounds: int) -> None:
     """Both nodes, `rounds` times; raises when one request failed."""
+    try:
+        _restarted_under_load(pair, folder, rounds)
+    finally:
+        assert not pair.proxy.failures, pair.proxy.failures[:5]
+
+
+def _restarted_under_load(pair: TwoNodes, folder: Path, rounds: int) -> None:
     house = House(pair)
     grants = ("--grant-type", "authorization_code", "--grant-type", "refresh_token")
     api = create_api(Guard(issuer=house.issuer, audience=AUDIENCE), folder / "timesheets.sqlite")
