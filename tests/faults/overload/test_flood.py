@@ -6,6 +6,8 @@ import asyncio
 import base64
 import os
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -36,16 +38,25 @@ def a_token_request(site: Site) -> bytes:
     return head % (site.host.encode(), credentials, len(body)) + body
 
 
-async def asked_meanwhile(node: Node, over: asyncio.Event) -> Counter[tuple[str, int]]:
-    """What load balancers and APIs ask all the time."""
+@asynccontextmanager
+async def asked_while(node: Node) -> AsyncIterator[Counter[tuple[str, int]]]:
+    """What load balancers and APIs ask all the time, and what they are told."""
     statuses: Counter[tuple[str, int]] = Counter()
-    wire = Wire(node.port, host=node.site.host)
-    while not over.is_set():
-        for path in ("/readyz", "/healthz", "/.well-known/jwks.json"):
-            statuses[path, (await wire.get(path)).status] += 1
-        await asyncio.sleep(0.05)
-    wire.close()
-    return statuses
+    is_over = asyncio.Event()
+
+    async def ask() -> None:
+        async with Wire(node.port, host=node.site.host) as wire:
+            while not is_over.is_set():
+                for path in ("/readyz", "/healthz", "/.well-known/jwks.json"):
+                    statuses[path, (await wire.get(path)).status] += 1
+                await asyncio.sleep(0.05)
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield statuses
+    finally:
+        is_over.set()
+        await asking
 
 
 def cpu_seconds(node: Node) -> float:
@@ -58,16 +69,14 @@ def cpu_seconds(node: Node) -> float:
 async def flooded(node: Node, seconds: float) -> tuple[Seen, Seen, Counter[tuple[str, int]]]:
     """At its peak, and at three times the peak."""
     flood = Flood(node.port, a_token_request(node.site), CLIENTS)
-    over = asyncio.Event()
     try:
         idle_s = cpu_seconds(node)
         peak = await flood.closed_loop(32, seconds)
         peak.server_cpu_s = cpu_seconds(node) - idle_s
-        asking = asyncio.create_task(asked_meanwhile(node, over))
-        beyond = await flood.open_loop(TIMES * peak.goodput, seconds)
+        async with asked_while(node) as meanwhile:
+            beyond = await flood.open_loop(TIMES * peak.goodput, seconds)
         beyond.server_cpu_s = cpu_seconds(node) - idle_s - peak.server_cpu_s
-        over.set()
-        return peak, beyond, await asking
+        return peak, beyond, meanwhile
     finally:
         flood.close()
 
