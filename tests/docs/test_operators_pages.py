@@ -66,12 +66,7 @@ def test_the_examples_are_there(word: str) -> None:
 
 @pytest.mark.parametrize("names", ["", "*"])
 def test_a_failover_by_the_page_is_the_one_that_the_trials_do(names: str) -> None:
-    page = [
-        line.strip()
-        for block in blocks_of(OPERATE)
-        if block.language == "sql"
-        for line in block.text.splitlines()
-    ]
+    page = [line.strip() for block in blocks_of(OPERATE) for line in block.text.splitlines()]
     for statement in (*pair.waiting_for(names), pair.PROMOTE):
         assert f"{statement};" in page
 

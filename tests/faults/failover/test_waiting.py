@@ -33,14 +33,16 @@ async def test_a_commit_that_waits_for_the_standby_is_shown_to_nobody(
     await pair.complete()
     store = await open_store(await pair.primary.fresh_database())
     app = a_client()
-    with frozen(pair.standby):
-        with pytest.raises(StoreUnavailable):
-            await store.clients.create(app, events=())
-        # Longer than a cancellation would need.
-        await asyncio.sleep(0.5)
-        assert await store.clients.get(app.client_id) is None
-    # The standby has caught up, and nothing that was committed is lost.
-    async with asyncio.timeout(30):
-        while await store.clients.get(app.client_id) is None:
-            await asyncio.sleep(0.01)
-    await store.close()
+    try:
+        with frozen(pair.standby):
+            with pytest.raises(StoreUnavailable):
+                await store.clients.create(app, events=())
+            # Longer than a cancellation would need.
+            await asyncio.sleep(0.5)
+            assert await store.clients.get(app.client_id) is None
+        # The standby has caught up, and nothing that was committed is lost.
+        async with asyncio.timeout(30):
+            while await store.clients.get(app.client_id) is None:
+                await asyncio.sleep(0.01)
+    finally:
+        await store.close()

@@ -59,7 +59,7 @@ async def test_kills_under_load_lose_nothing_and_double_nothing_on_sqlite(
 ) -> None:
     site = await a_site(tmp_path / "data")
     with running(site.node()) as nodes:
-        gaps = await killed_again_and_again(site, nodes, amount(full=300, quick=3))
+        gaps = await killed_again_and_again(site, nodes, amount(full=300, quick=2))
         judge_gaps(gaps, is_full=is_full)
     database = apsw.Connection(str(site.folder.database), flags=apsw.SQLITE_OPEN_READWRITE)
     assert database.execute("PRAGMA integrity_check").get == "ok"
@@ -72,7 +72,7 @@ async def test_kills_under_load_lose_nothing_and_double_nothing_on_postgresql(
     """Two nodes that share nothing but the database; now one is killed and now the other, and both are asked."""
     site = await a_site(tmp_path / "data", database_url=await postgres.fresh_database())
     with running(site.node(), site.node(a_steady_port())) as nodes:
-        gaps = await killed_again_and_again(site, nodes, amount(full=300, quick=3))
+        gaps = await killed_again_and_again(site, nodes, amount(full=300, quick=2))
         judge_gaps(gaps, is_full=is_full)
 
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.e2e
     [
         Fault.SYNC,
         pytest.param(Fault.WRITE, marks=pytest.mark.faults("storage")),
+        pytest.param(Fault.READ | Fault.WRITE, marks=pytest.mark.faults("storage")),
         Fault.FULL,
         Fault.READ_ONLY,
     ],
