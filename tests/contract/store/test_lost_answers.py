@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from innkeeper.server.model.throttle import AttemptLimit
-from innkeeper.server.storage.outcomes import Allowed, Done, Redeemed, Replayed
-from tests.contract.store import laws
+from innkeeper.server.storage.outcomes import Allowed, Done, Overlapped, Redeemed, Replayed, Rotated
+from tests.contract.store import families, laws
 from tests.contract.store.builders import (
     HOUR,
     NOW,
@@ -225,3 +225,19 @@ async def test_an_attempt_counted_twice_errs_on_the_safe_side(world: World) -> N
     limit = AttemptLimit(key=b"account", attempts=3, window=HOUR)
     world.store.lose_next_answer()
     assert await world.store.throttles.attempt([limit], now=NOW) == Allowed()
+
+
+async def test_a_use_without_rotation_whose_answer_was_lost_is_one_use(world: World) -> None:
+    """Its generation does not move, so only the attempt says that it has happened."""
+    family = await families.begun(world)
+    world.store.lose_next_answer()
+    assert await families.rotate(world, family, is_rotating=False) == Rotated(generation=0)
+    assert await world.audit("refresh.rotated") == 1
+
+
+async def test_an_overlap_whose_answer_was_lost_is_answered(world: World) -> None:
+    family = await families.begun(world)
+    assert await families.rotate(world, family) == Rotated(generation=1)
+    world.store.lose_next_answer()
+    assert await families.rotate(world, family) == Overlapped(generation=1)
+    assert not await world.is_revoked(family.grant_id)

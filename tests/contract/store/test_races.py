@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from innkeeper.oauth.scope import Scope
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.throttle import AttemptLimit
-from innkeeper.server.storage.outcomes import Done, Missing
+from innkeeper.server.storage.outcomes import Allowed, Blocked, Done, Missing
 from tests.contract.store.builders import (
     HOUR,
     NOW,
@@ -260,6 +260,20 @@ async def test_parallel_guesses_are_all_counted(rivals: Rivals) -> None:
         return await store.throttles.attempt([limit], now=NOW)
 
     assert await rivals.tally(guess) == Counter(Allowed=7, Blocked=WIDTH - 7)
+
+
+async def test_an_attempt_is_counted_on_all_counters_or_on_none(rivals: Rivals) -> None:
+    account = AttemptLimit(key=b"account", attempts=3, window=HOUR)
+    address = AttemptLimit(key=b"address", attempts=10, window=HOUR)
+    throttles = rivals.world.store.throttles
+    assert await throttles.attempt([account, address], now=NOW) == Allowed()
+
+    async def guess(store: AnyStore, number: int) -> Any:
+        return await store.throttles.attempt([account, address], now=NOW)
+
+    assert await rivals.tally(guess) == Counter(Allowed=2, Blocked=WIDTH - 2)
+    left = [await throttles.attempt([address], now=NOW) for _ in range(8)]
+    assert left == [Allowed()] * 7 + [Blocked(until=NOW + HOUR)]
 
 
 async def test_a_session_is_started_by_one_attempt_and_ended_once(rivals: Rivals) -> None:

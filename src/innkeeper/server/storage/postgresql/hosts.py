@@ -49,7 +49,14 @@ async def _first(attempts: dict[str, _Attempt]) -> _Attempt:
             if attempt.exception() is None:
                 return attempt
     said = (f"{host}: {type(e).__name__}: {e}" for host, t in attempts.items() if (e := t.exception()))
-    raise StoreUnavailable(f"PostgreSQL: {'; '.join(said)}")
+    raise StoreUnavailable(f"PostgreSQL: {_explained('; '.join(said))}")
+
+
+def _explained(said: str) -> str:
+    """PgBouncer knows no settings of a session: its client would be somebody else's server connection."""
+    if "unsupported startup parameter" in said:
+        return f"{said} (behind PgBouncer, set database.pooler)"
+    return said
 
 
 def _hang_up(attempt: _Attempt) -> None:

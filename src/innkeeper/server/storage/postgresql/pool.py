@@ -16,13 +16,14 @@ from innkeeper.server.storage.postgresql.faults import LOST
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S: Final = 1.5
 COMMAND_S: Final = 2.0
-_LEAST_S: Final = 0.1
 QUEUE_LIMIT: Final = 4096
-# A node that vanished must not hold a row for hours. Compiling a statement takes longer than running one of ours.
+# A node that vanished must not hold a row for hours. Who waits for a row gives up before the connection is dropped:
+# otherwise the statement would go on waiting there, and happen although its request was told that it did not.
+# Compiling a statement takes longer than running one of ours.
 SESSION: Final = {
     "application_name": "innkeeper",
     "idle_in_transaction_session_timeout": "5s",
-    "lock_timeout": "2s",
+    "lock_timeout": "1500ms",
     "jit": "off",
 }
 
@@ -49,7 +50,7 @@ class Pool:
         await self._wait_for_turn(deadline)
         try:
             connection = self._idle.pop() if self._idle else await self._open()
-            limit = self._limit(connection, may_last_s or min(COMMAND_S, deadline - monotonic()))
+            limit = self._limit(connection, may_last_s or COMMAND_S)
             try:
                 yield connection
             except BaseException as error:
@@ -102,7 +103,7 @@ class Pool:
         )
 
     def _limit(self, connection: Connection, seconds: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(max(seconds, _LEAST_S), connection.terminate)
+        return asyncio.get_running_loop().call_later(seconds, connection.terminate)
 
     def _let_go(self) -> None:
         """Of the idle ones: they led to the same server, and each of them would cost somebody a try."""

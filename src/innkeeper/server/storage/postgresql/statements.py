@@ -5,6 +5,7 @@ from typing import Any
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.pool import Connection
+from innkeeper.server.storage.postgresql.texts import refuse_unheld
 from innkeeper.server.storage.rows import Value
 
 Row = tuple[Any, ...]
@@ -22,6 +23,7 @@ class Statements:
 
     async def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         self._counters.statements += 1
+        refuse_unheld(values)
         return [tuple(record.values()) for record in await self._connection.fetch(sql, *values)]
 
     async def row(self, sql: str, values: Sequence[Value] = ()) -> Row | None:
@@ -32,5 +34,6 @@ class Statements:
     async def change(self, sql: str, values: Sequence[Value] = ()) -> int:
         """How many rows it changed."""
         self._counters.statements += 1
+        refuse_unheld(values)
         status = await self._connection.execute(sql, *values)
         return int(status.rpartition(" ")[2])

@@ -31,7 +31,7 @@ from innkeeper.server.storage.postgresql.registry import (
     PostgresRoles,
     PostgresSigningKeys,
 )
-from innkeeper.server.storage.postgresql.schema import migrate
+from innkeeper.server.storage.postgresql.schema import migrate, refuse_forgetful
 from innkeeper.server.storage.postgresql.sessions import PostgresSessions
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
@@ -58,6 +58,7 @@ async def open_store(
     """
     pool = Pool(url, size=max(1, connections - 1), pooler=pooler)
     try:
+        await refuse_forgetful(pool)
         await migrate(pool)
     except BaseException:
         await pool.close()

@@ -10,6 +10,12 @@ def can_be_held(values: Iterable[Value]) -> bool:
     return all(_is_held(value) for value in values if type(value) is str)
 
 
+def refuse_unheld(values: Iterable[Value]) -> None:
+    """Raises ValueError, before PostgreSQL is asked: no flow lets such a text become part of a record's key."""
+    if not can_be_held(values):
+        raise ValueError("a text with a NUL character or half a character cannot be kept")
+
+
 def _is_held(text: str) -> bool:
     if text.isascii():
         return "\0" not in text

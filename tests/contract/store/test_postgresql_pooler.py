@@ -1,0 +1,113 @@
+"""Through a real PgBouncer in transaction mode: connections are shared, and no statement relies on the one before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from innkeeper.server.storage.outcomes import Done, StoreUnavailable
+from innkeeper.server.storage.postgresql import open_store
+from tests.contract.store import families, laws
+from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_session, a_token, an_attempt
+from tests.contract.store.conftest import a_database
+from tests.contract.store.rivals import Rivals
+from tests.pooler import a_pooler
+
+WIDTH = 20
+
+
+@pytest.fixture
+async def direct(request: pytest.FixtureRequest) -> str:
+    return await a_database(request)
+
+
+@pytest.fixture
+def through(direct: str) -> Iterator[str]:
+    """Two nodes of ten connections each share three."""
+    with a_pooler(direct, size=3) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def rivals(through: str) -> AsyncIterator[Rivals]:
+    stores: list[AnyStore] = [await open_store(through, pooler=True, judges_by_caller=True) for _ in range(2)]
+    yield Rivals(world=await World(stores[0]).build(), stores=stores)
+    for store in stores:
+        await store.close()
+
+
+async def test_twenty_redemptions_have_one_winner(rivals: Rivals) -> None:
+    world = rivals.world
+    for _ in range(5):
+        code, grant = await world.issued()
+
+        async def redeem(store: AnyStore, number: int, code: Any = code, grant: Any = grant) -> Any:
+            return await world.redeem(code, access_token=a_token(grant), store=store)
+
+        assert await rivals.tally(redeem, WIDTH) == Counter(Redeemed=1, Replayed=WIDTH - 1)
+
+
+async def test_transactions_of_several_statements_stay_together(rivals: Rivals) -> None:
+    world = rivals.world
+
+    async def rename(store: AnyStore, number: int) -> Any:
+        return await store.clients.replace(replace(world.client, name=f"app {number}"), events=())
+
+    assert await rivals.tally(rename, WIDTH) == Counter(Done=1, Conflict=WIDTH - 1)
+    session = a_session()
+    first = await world.store.sessions.start(session, replaces=None, attempt=an_attempt(), events=())
+    assert first == Done()
+    again = a_session(sid=session.sid)
+    started = await world.store.sessions.start(again, replaces=session.key, attempt=an_attempt(), events=())
+    assert started == Done()
+    assert await world.store.sessions.get(session.key) is None
+
+
+async def test_different_statements_at_once_do_not_mix(rivals: Rivals) -> None:
+    """Without names the last statement that was prepared on a connection is the one that runs."""
+    world = rivals.world
+
+    async def read(store: AnyStore, number: int) -> Any:
+        for _ in range(10):
+            if number % 3 == 0:
+                assert await store.clients.get(world.client.client_id) == world.client
+            elif number % 3 == 1:
+                assert await store.users.get(world.user.user_id) == world.user
+            else:
+                snapshot = await store.registry.snapshot()
+                assert snapshot.apis
+        return Done()
+
+    assert await rivals.tally(read, 30) == Counter(Done=30)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        laws.an_attempt_that_won_is_told_so_again,
+        laws.an_assertion_is_claimed_once,
+        families.an_overlap_is_answered_twenty_times,
+    ],
+    ids=lambda law: law.__name__,
+)
+async def test_the_laws_hold(law: Any, rivals: Rivals) -> None:
+    await law(rivals.world)
+
+
+async def test_a_store_that_is_not_told_of_the_pooler_does_not_start(through: str) -> None:
+    """It would set up sessions and name statements, which belong to connections that it does not have."""
+    with pytest.raises(StoreUnavailable, match=r"database\.pooler"):
+        await open_store(through)
+
+
+async def test_purging_goes_through_it(rivals: Rivals) -> None:
+    await rivals.world.issued()
+    purged = await asyncio.gather(
+        *(store.purge(now=NOW + HOUR * 24 * 400, limit=100) for store in rivals.stores)
+    )
+    assert sum(purged) > 0
