@@ -54,10 +54,14 @@ class Pool:
             try:
                 yield connection
             except BaseException as error:
+                is_cut_off = connection.is_closed()
                 # Whatever state it is in, nobody else shall have it.
                 connection.terminate()
                 if isinstance(error, LOST):
                     self._let_go()
+                if is_cut_off and isinstance(error, AttributeError):
+                    # Its time was over between two steps of the library, which looked for what was gone by then.
+                    raise ConnectionResetError("the connection was dropped under a statement") from error
                 raise
             finally:
                 limit.cancel()
