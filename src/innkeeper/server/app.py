@@ -70,7 +70,12 @@ async def open_store(
         return await asyncio.to_thread(open_sqlite, path, role=role)
     with _postgresql_installed():
         from innkeeper.server.storage.postgresql import open_store as open_postgresql
-    return await open_postgresql(database.url, connections=database.connections, pooler=database.pooler)
+    return await open_postgresql(
+        database.url,
+        connections=database.connections,
+        pooler=database.pooler,
+        batching=database.batching,
+    )
 
 
 async def open_snapshot(path: Path, database: Database = SQLITE_FILE) -> End:

@@ -43,10 +43,12 @@ class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Connections go through PgBouncer in transaction mode."""
     connections: int = 10
     """To the database, from each process."""
+    batching: bool = False
+    """Refresh tokens that are used at the same time are rotated by one statement: PostgreSQL itself only."""
 
     def __repr__(self) -> str:
         """Without the url: it may hold a password."""
-        return f"Database(pooler={self.pooler}, connections={self.connections})"
+        return f"Database(pooler={self.pooler}, connections={self.connections}, batching={self.batching})"
 
 
 class Lifetimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -91,7 +91,8 @@ async def killed_again_and_again(site: Site, nodes: Sequence[Node], rounds: int)
         for number in range(rounds):
             node = nodes[number % len(nodes)]
             # Anywhere in whatever the server is doing then.
-            await asyncio.sleep(load.random.uniform(0.05, 0.6))
+            await load.work_done(load.random.randrange(5, 60))
+            await asyncio.sleep(load.random.uniform(0, 0.02))
             killed_ns = time.monotonic_ns()
             await asyncio.to_thread(node.kill)
             node.launch()

@@ -65,7 +65,7 @@ async def test_while_the_disk_fails_nothing_succeeds_falsely_and_afterwards_all_
 async def test_a_full_file_system_stops_writing_alone_and_room_is_all_it_takes(
     tmp_path: Path, amount: Amount
 ) -> None:
-    with a_small_disk(tmp_path / "disk", size_mb=amount(full=24, quick=6)) as folder:
+    with a_small_disk(tmp_path / "disk", size_mb=6) as folder:
         site = await a_site(folder / "data")
         node = site.node()
         node.log_file = tmp_path / "node.log"
@@ -73,7 +73,7 @@ async def test_a_full_file_system_stops_writing_alone_and_room_is_all_it_takes(
             async with under_load(node) as load:
                 for _ in range(amount(full=20, quick=1)):
                     await asyncio.sleep(load.random.uniform(0.1, 0.5))
-                    with full(folder):
+                    with full(folder, site.folder.database):
                         await is_ready(node, expected=503)
                         await asyncio.sleep(amount(full=20, quick=3) / 10)
                     await is_ready(node, expected=200)
@@ -82,7 +82,7 @@ async def test_a_full_file_system_stops_writing_alone_and_room_is_all_it_takes(
                 browser, web = Browser(site, wire), App(site, wire)
                 await browser.sign_in()
                 tokens = await web.tokens(browser)
-                with full(folder):
+                with full(folder, site.folder.database):
                     await is_ready(node, expected=503)
                     # Reading needs no room.
                     assert (await web.introspect(tokens["access_token"])).json["active"]

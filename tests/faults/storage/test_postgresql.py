@@ -100,11 +100,12 @@ async def test_a_black_hole_is_answered_in_time_and_forgotten_afterwards(
             async with under_load(node) as load:
                 await asyncio.sleep(0.5)
                 network.swallow()
-                silenced = time.monotonic()
+                silenced, documents = time.monotonic(), load.documents
                 while not load.answers[503]:
                     assert time.monotonic() - silenced < 15, "requests hang"
                     await asyncio.sleep(0.02)
                 first_s = time.monotonic() - silenced
+                assert load.documents > documents + 3, "discovery and keys waited for the database"
                 await asyncio.sleep(amount(full=30, quick=0))
                 network.flow()
                 took_s = await load.served_again(time.monotonic_ns())

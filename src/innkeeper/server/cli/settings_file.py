@@ -57,6 +57,10 @@ EXPLANATIONS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "database.pooler": ("Connections go through PgBouncer in transaction mode.", None),
     "database.connections": ("Connections to PostgreSQL, from each process.", None),
+    "database.batching": (
+        "Refresh tokens used at the same time share one statement; not for engines other than PostgreSQL itself.",
+        None,
+    ),
     "lifetimes.authorization_code_s": ("Seconds from the redirect to the token request.", None),
     "lifetimes.userinfo_access_token_s": (
         "Access tokens without an API; those of APIs have their own.",

@@ -1,6 +1,6 @@
 """Refresh families, in PostgreSQL: a rotation is one UPDATE in place, guarded by the generation."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -101,11 +101,23 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     ahead: AuditRows
 
 
+# The generation that lives after this rotation, if it went through together with others.
+Batched = Callable[[Rotation], Awaitable[int | None]]
+
+
 class PostgresRefreshFamilies:
     """See `interface.RefreshFamilies`."""
 
-    def __init__(self, reader: Reader, transitions: Transitions, *, judges_by_caller: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        transitions: Transitions,
+        *,
+        judges_by_caller: bool = False,
+        batched: Batched | None = None,
+    ) -> None:
         self._reader = reader
+        self._batched = batched
         self._transitions = transitions
         self._judges_by_caller = judges_by_caller
 
@@ -158,6 +170,8 @@ class PostgresRefreshFamilies:
             reused=AuditRows(reused),
             ahead=AuditRows(ahead),
         )
+        if self._batched is not None and (generation := await self._batched(rotation)) is not None:
+            return Rotated(generation=generation)
         return await self._transitions.at_once(partial(_rotate, rotation))
 
     async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
@@ -167,7 +181,7 @@ class PostgresRefreshFamilies:
 async def _rotate(
     rotation: Rotation, statements: Statements
 ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
-    values = _values(rotation)
+    values = values_of_rotation(rotation)
     rotating = Winning(ROTATE, values)
     with_token(rotating, rotation.access_token)
     rotating.recorded(rotation.rotated)
@@ -183,7 +197,8 @@ async def _rotate(
     return await _not_rotated(rotation, statements)
 
 
-def _values(rotation: Rotation) -> dict[str, Value]:
+def values_of_rotation(rotation: Rotation) -> dict[str, Value]:
+    """For `ROTATE`."""
     return {
         "family_key": rotation.key,
         "presented": rotation.presented,

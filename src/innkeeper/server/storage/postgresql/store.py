@@ -12,6 +12,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.access_tokens import PostgresAccessTokens
 from innkeeper.server.storage.postgresql.assertion_ids import PostgresAssertionIds
 from innkeeper.server.storage.postgresql.audit import audit_rows
+from innkeeper.server.storage.postgresql.batches import RotationBatches
 from innkeeper.server.storage.postgresql.clients import PostgresClients
 from innkeeper.server.storage.postgresql.codes import PostgresCodes
 from innkeeper.server.storage.postgresql.consents import PostgresConsents
@@ -49,7 +50,12 @@ PROBE: Final = "UPDATE instance SET probed_at = $1 WHERE id = 1"
 
 
 async def open_store(
-    url: str, *, connections: int = 10, pooler: bool = False, judges_by_caller: bool = False
+    url: str,
+    *,
+    connections: int = 10,
+    pooler: bool = False,
+    batching: bool = False,
+    judges_by_caller: bool = False,
 ) -> "PostgresStore":
     """Connects and brings the schema up to date.
 
@@ -64,13 +70,15 @@ async def open_store(
         await pool.close()
         raise
     apart = Pool(url, size=1, pooler=pooler)
-    return PostgresStore(pool, apart, judges_by_caller=judges_by_caller)
+    return PostgresStore(pool, apart, batching=batching, judges_by_caller=judges_by_caller)
 
 
 class PostgresStore:
     """See `interface.Store`. Made by `open_store`; belongs to the event loop that opened it."""
 
-    def __init__(self, pool: Pool, apart: Pool, *, judges_by_caller: bool = False) -> None:
+    def __init__(
+        self, pool: Pool, apart: Pool, *, batching: bool = False, judges_by_caller: bool = False
+    ) -> None:
         """`apart` is for what other nodes have changed: however many requests wait, a disabled app is heard of."""
         self.counters = Counters()
         self._pool = pool
@@ -93,7 +101,10 @@ class PostgresStore:
         self.grants: interface.Grants = PostgresGrants(reader, transitions)
         self.access_tokens: interface.AccessTokens = PostgresAccessTokens(reader, transitions)
         self.refresh_families: interface.RefreshFamilies = PostgresRefreshFamilies(
-            reader, transitions, judges_by_caller=judges_by_caller
+            reader,
+            transitions,
+            judges_by_caller=judges_by_caller,
+            batched=RotationBatches(transitions).rotated if batching else None,
         )
         self.device_codes: interface.DeviceCodes = PostgresDeviceCodes(reader, transitions)
         self.links: interface.Links = PostgresLinks(reader, transitions)
