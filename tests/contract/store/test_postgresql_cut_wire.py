@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import asyncpg
 import pytest
 
 from innkeeper.server.storage.outcomes import Claimed, Done, Gone, Redeemed, Replayed, Rotated, Waiting
@@ -123,3 +124,30 @@ async def test_an_assertion_is_claimed_once_whatever_is_cut(world: World) -> Non
             world.store.assertion_ids.claim(digest, expires_at=NOW, attempt=an_attempt()) for _ in range(20)
         ]
         assert (await asyncio.gather(*claims)).count(Claimed()) == 1
+
+
+async def test_a_connection_that_is_dropped_between_two_steps_of_the_library_is_a_lost_one(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is over after a statement was prepared and before it is run: no error of ours, and it is tried again."""
+    store = await open_store(await a_database(request), judges_by_caller=True)
+    world = await World(store).build()
+    code, _ = await world.issued()
+    prepare = asyncpg.Connection._get_statement  # type: ignore[attr-defined]
+    dropped: list[object] = []
+
+    async def prepare_and_drop(connection: Any, *arguments: Any, **options: Any) -> Any:
+        statement = await prepare(connection, *arguments, **options)
+        if len(dropped) < 2:
+            dropped.append(connection)
+            connection.terminate()
+        return statement
+
+    monkeypatch.setattr(asyncpg.Connection, "_get_statement", prepare_and_drop)
+    assert await world.redeem(code) == Redeemed()
+    assert len(dropped) == 2
+    dropped.clear()
+    dropped.append(None)
+    assert await store.codes.read(code.key) is not None
+    assert len(dropped) == 2
+    await store.close()

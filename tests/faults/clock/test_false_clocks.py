@@ -49,7 +49,6 @@ async def under_load(site: Site, *nodes: Node) -> AsyncIterator[Load]:
     found = violations(load.history)
     assert not found, f"{len(found)} violations, the first:\n{found[0]}"
     assert not load.faults, load.faults[:3]
-    assert set(load.answers) <= {200, 303, 400}, load.answers
     print(f"{len(nodes)} nodes: {len(load.history.operations)} operations, {dict(load.answers)}")
 
 
@@ -86,7 +85,7 @@ async def test_steps_under_load_on_sqlite(tmp_path: Path, amount: Amount) -> Non
     clock = FalseClock(tmp_path / "time")
     with running(clock.node(site)) as (node,):
         async with under_load(site, node) as load:
-            for _ in range(amount(full=40, quick=3)):
+            for _ in range(amount(full=40, quick=2)):
                 clock.set(load.random.choice((0, HOUR_S, -HOUR_S, 60, -60)))
                 await asyncio.sleep(0.5)
 
@@ -126,7 +125,7 @@ async def test_two_nodes_whose_machines_disagree_agree_on_the_time(
         clock.set(ahead_s)
     with running(*(clock.node(site, a_steady_port()) for clock in clocks)) as nodes:
         async with under_load(site, *nodes) as load:
-            for _ in range(amount(full=40, quick=3)):
+            for _ in range(amount(full=40, quick=2)):
                 await asyncio.sleep(0.5)
                 for node in nodes:
                     assert abs(await time_of(site, node) - time.time()) < ABOUT_NOW_S, node.log

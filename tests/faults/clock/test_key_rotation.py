@@ -106,7 +106,7 @@ async def test_no_guard_meets_a_key_that_it_cannot_know(
     old, younger = nodes.guard(), nodes.guard()
     given: deque[tuple[datetime, str]] = deque()
     kids: Counter[str] = Counter()
-    for second in range(amount(full=380, quick=120)):
+    for second in range(amount(full=380, quick=90)):
         nodes.world.clock.advance(seconds=1)
         if second % EACH_S == 0:
             await run_job(nodes.services[0])

@@ -160,10 +160,10 @@ class Unsteady:
 async def test_steps_of_an_hour_bring_nothing_back(
     tmp_path: Path, amount: Amount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seed in range(amount(full=20, quick=4)):
+    for seed in range(amount(full=20, quick=3)):
         machine = Machine(START)
         machine.passed_s = 0.0
         monkeypatch.setattr(clocks, "time", machine)
         folder = tmp_path / str(seed)
         folder.mkdir()
-        await Unsteady(folder, machine, seed).live(amount(full=300, quick=60))
+        await Unsteady(folder, machine, seed).live(amount(full=300, quick=50))

@@ -76,11 +76,11 @@ class Caller:
         head, _, body = (await self.reader.read()).partition(b"\r\n\r\n")
         self.writer.close()
         status = int(head.split(b" ", 2)[1])
+        if status in (502, 503, 504):
+            return UNKNOWN
         answer = json.loads(body)
         if status == 200:
             return told_of(answer.get("refresh_token"))
-        if status == 503:
-            return UNKNOWN
         is_refused = answer["error"] in ("invalid_grant", "invalid_client")
         return "refused" if is_refused else f"{status} {answer['error']}"
 

@@ -13,7 +13,7 @@ from tests.faults.races.harness import Arena
 pytestmark = pytest.mark.anyio
 STORE: Final = "postgresql"
 # By width: at full length, and in the ordinary run.
-TRIALS: Final = {2: (10_000, 50), 8: (2_000, 10), 32: (400, 4)}
+TRIALS: Final = {2: (10_000, 30), 8: (2_000, 10), 32: (400, 4)}
 
 
 @pytest.mark.parametrize("width", laws.WIDTHS)
@@ -25,7 +25,7 @@ async def test_one_of_the_rivals_wins(arena: Arena, kind: str, width: int, amoun
 
 @pytest.mark.parametrize("kind", laws.NAMES)
 async def test_a_lost_answer_convicts_nobody(arena: Arena, kind: str, amount: Amount) -> None:
-    await laws.a_lost_answer_convicts_nobody(arena, kind, amount(full=1_000, quick=5))
+    await laws.a_lost_answer_convicts_nobody(arena, kind, amount(full=1_000, quick=3))
 
 
 @pytest.mark.parametrize("kind", laws.NAMES)

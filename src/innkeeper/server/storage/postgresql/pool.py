@@ -54,14 +54,14 @@ class Pool:
             try:
                 yield connection
             except BaseException as error:
-                # The library stumbles with errors of its own when its connection is dropped between two of its steps.
-                is_stumble = isinstance(error, Exception) and connection.is_closed()
+                is_cut_off = connection.is_closed()
                 # Whatever state it is in, nobody else shall have it.
                 connection.terminate()
-                if is_stumble or isinstance(error, LOST):
+                if isinstance(error, LOST):
                     self._let_go()
-                if is_stumble and not isinstance(error, LOST):
-                    raise ConnectionResetError("the connection was dropped under way") from error
+                if is_cut_off and isinstance(error, AttributeError):
+                    # Its time was over between two steps of the library, which looked for what was gone by then.
+                    raise ConnectionResetError("the connection was dropped under a statement") from error
                 raise
             finally:
                 limit.cancel()
