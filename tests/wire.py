@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 PATIENCE_S: Final = 30.0
+# Shorter than any server's own limit, so that a connection is not reused while the server hangs up.
+IDLE_S: Final = 2.0
 
 
 class Unsent(Exception):
@@ -51,7 +54,7 @@ class Wire:
         self.port = port
         self._host = host
         self._patience_s = patience_s
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def __aenter__(self) -> Wire:
         return self
@@ -88,7 +91,7 @@ class Wire:
         finally:
             # Also when somebody cancels the wait: half an answer must never be taken for the next one's.
             if is_whole:
-                self._idle.append((reader, writer))
+                self._idle.append((reader, writer, time.monotonic()))
             else:
                 writer.close()
         return answer
@@ -100,11 +103,11 @@ class Wire:
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
-            reader, writer = self._idle.pop()
+            reader, writer, since = self._idle.pop()
             # Two turns of the loop: what the server has closed meanwhile is noticed now, and not after sending.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            if not reader.at_eof() and not writer.is_closing():
+            if time.monotonic() - since < IDLE_S and not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.close()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -92,6 +92,19 @@ async def test_after_a_restart_of_the_database_the_first_try_speaks_for_all(
             assert await store.clients.get(APP) is None
         else:
             await store.clients.create(a_client(), events=())
+
+
+async def test_whenever_a_connection_is_dropped_the_database_is_away_and_nothing_else(
+    postgres: Cluster | Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two steps of the library: it must never look like a fault of ours, which would be a 500."""
+    async with opened(await postgres.fresh_database()) as store:
+        for number in range(60):
+            monkeypatch.setattr(pools, "COMMAND_S", number * 0.0005)
+            with suppress(StoreUnavailable):
+                await store.clients.get(APP)
+            with suppress(StoreUnavailable):
+                await store.clients.create(a_client(f"app-{number}"), events=())
 
 
 async def end_connections(dsn: str) -> int:

@@ -181,7 +181,8 @@ async def under_load(site: Site) -> AsyncIterator[tuple[Load, list[Watch]]]:
             await load.finish()
             await records.read_all()
         print(*(line for watch in watches for line in watch.lost), sep="\n")
-    assert not any("unhandled in" in node.log for node in nodes)
+    unhandled = [line for node in nodes for line in node.log.splitlines() if "unhandled in" in line]
+    assert not unhandled, unhandled[0]
 
 
 def judge(load: Load) -> None:

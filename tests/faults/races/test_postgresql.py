@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
 
 from tests.conftest import Amount
 from tests.faults.races import laws
-from tests.faults.races.harness import Arena
+from tests.faults.races.conftest import a_copy
+from tests.faults.races.harness import Arena, an_arena
+from tests.faults.races.world import BATCHING
 
 pytestmark = pytest.mark.anyio
 STORE: Final = "postgresql"
@@ -40,3 +43,19 @@ async def test_these_races_find_a_retry_that_convicts_itself(
     address: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await laws.a_missing_attempt_is_found(address, kind, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+async def batching_arena(prepared: str, request: pytest.FixtureRequest) -> AsyncIterator[Arena]:
+    """Two nodes with `database.batching`: many rotations are one statement."""
+    async with an_arena(BATCHING + await a_copy(prepared, request), others=1) as arena:
+        yield arena
+
+
+@pytest.mark.parametrize("width", laws.WIDTHS)
+@pytest.mark.parametrize("kind", ["refresh", "refresh-overlap"])
+async def test_one_of_the_rivals_wins_in_batches(
+    batching_arena: Arena, kind: str, width: int, amount: Amount
+) -> None:
+    full, quick = TRIALS[width]
+    await laws.one_of_the_rivals_wins(batching_arena, kind, width, amount(full=full // 5, quick=quick))

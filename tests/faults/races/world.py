@@ -49,6 +49,7 @@ from tests.world import (
 
 Role = Literal["serving", "command"]
 AnyStore = MemoryStore | SqliteStore | PostgresStore
+BATCHING: Final = "batching "
 PARTNER: Final = IssuerName("https://partner.example.test")
 READ: Final = (ApiGrant(api=TIMESHEETS, scope=("read:timesheets",)),)
 # So many that no one of them comes near the most refresh tokens that a person may hold.
@@ -70,17 +71,18 @@ class Silent:
 
 
 async def open_at(address: str, role: Role) -> AnyStore:
-    """`memory`, a DSN, or the path of an SQLite file."""
+    """`memory`, a DSN, `BATCHING` and a DSN, or the path of an SQLite file."""
     if address == "memory":
         return a_hesitant_memory()
-    if address.startswith("postgresql:"):
-        return await open_postgres(address)
+    if store_of(address) == "postgresql":
+        dsn = address.removeprefix(BATCHING)
+        return await open_postgres(dsn, batching=dsn != address)
     return await asyncio.to_thread(open_store, Path(address), role=role)
 
 
 def store_of(address: str) -> str:
     """What kind of store that is."""
-    if address.startswith("postgresql:"):
+    if address.removeprefix(BATCHING).startswith("postgresql:"):
         return "postgresql"
     return "memory" if address == "memory" else "sqlite"
 
