@@ -86,11 +86,7 @@ def remount(folder: Path, how: str) -> None:
 @contextmanager
 def full(folder: Path, database: Path) -> Iterator[None]:
     """Not a byte is left, until the end of the block; nor is there room in the log from earlier days."""
-    beside = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
-    beside.set_busy_timeout(5000)
-    with suppress(apsw.BusyError):
-        beside.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    beside.close()
+    empty_the_log(database)
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         try:
@@ -107,3 +103,15 @@ def full(folder: Path, database: Path) -> Iterator[None]:
         yield
     finally:
         filler.unlink()
+
+
+def empty_the_log(database: Path, patience_s: float = 30.0) -> None:
+    """Beside a busy writer: asks again and again, since SQLite's own waiting starves."""
+    beside = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        with suppress(apsw.BusyError):
+            beside.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            break
+        time.sleep(0.0005)
+    beside.close()
