@@ -20,6 +20,8 @@ from tests.serving import free_socket, port_of
 
 ASK_EVERY_S: Final = 0.2
 PATIENCE_S: Final = 20.0
+# So many questions in a row without any answer: a node that is slow for once is not one that has gone.
+FALLS_AFTER: Final = 3
 # Shorter than any server's own limit, so that a connection is not reused while the server hangs up.
 IDLE_S: Final = 2.0
 _HOP_BY_HOP: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"x-forwarded-for"})
@@ -50,6 +52,8 @@ class Backend:
 
     port: int
     is_ready: bool = False
+    silent: int = 0
+    """So many times in a row it has not said whether it is ready."""
     idle: deque[tuple[Stream, float]] = field(default_factory=deque)
 
     def reusable(self) -> Stream | None:
@@ -71,6 +75,8 @@ class Proxy:
         self.answers: Counter[tuple[int, int]] = Counter()
         self.asked: Counter[tuple[int, int]] = Counter()
         """(port, status) of the answers to `/readyz`; status 0 is none."""
+        self.failures: list[str] = []
+        """Why the proxy had to answer by itself."""
         self._listening = listening
         self._backends = [Backend(port) for port in ports]
         self._turn = 0
@@ -108,7 +114,9 @@ class Proxy:
         while True:
             status = await self._readiness(backend)
             self.asked[backend.port, status] += 1
-            backend.is_ready = status == 200
+            backend.silent = 0 if status else backend.silent + 1
+            if status or backend.silent >= FALLS_AFTER:
+                backend.is_ready = status == 200
             await asyncio.sleep(ASK_EVERY_S)
 
     async def _readiness(self, backend: Backend) -> int:
@@ -157,32 +165,39 @@ class Proxy:
                 except OSError:
                     backend.is_ready = False
                     continue
-            return await _answered(backend, stream, data, request)
-        return 0, _own(503)
+            return await self._answered(backend, stream, data, request)
+        return self._own(503, f"{request.first_line!r}: nobody is ready; asked: {dict(self.asked)}")
+
+    async def _answered(
+        self, backend: Backend, stream: Stream, data: bytes, request: Message
+    ) -> tuple[int, Message]:
+        is_head = request.first_line.startswith(b"HEAD ")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await _exchange(stream, data, is_head=is_head)
+        except TimeoutError:
+            stream[1].close()
+            return self._own(504, f"{request.first_line!r}: no answer from {backend.port}")
+        except (OSError, EOFError) as error:
+            stream[1].close()
+            return self._own(502, f"{request.first_line!r}: {backend.port} broke off: {error!r}")
+        if answer.value(b"connection") == b"close":
+            stream[1].close()
+        else:
+            backend.idle.append((stream, time.monotonic()))
+        return backend.port, answer
+
+    def _own(self, status: int, reason: str) -> tuple[int, Message]:
+        """502: the node broke off, so what became of the request is not known; 503: nobody is ready."""
+        self.failures.append(f"{status} {reason}")
+        headers = [(b"content-length", b"0"), (b"retry-after", b"1")]
+        return 0, Message(b"HTTP/1.1 %d of the proxy" % status, headers)
 
     def _in_turn(self) -> list[Backend]:
         self._turn += 1
         ready = [backend for backend in self._backends if backend.is_ready]
         cut = self._turn % len(ready) if ready else 0
         return ready[cut:] + ready[:cut]
-
-
-async def _answered(backend: Backend, stream: Stream, data: bytes, request: Message) -> tuple[int, Message]:
-    is_head = request.first_line.startswith(b"HEAD ")
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            answer = await _exchange(stream, data, is_head=is_head)
-    except (OSError, EOFError):
-        stream[1].close()
-        return 0, _own(502)
-    except TimeoutError:
-        stream[1].close()
-        return 0, _own(504)
-    if answer.value(b"connection") == b"close":
-        stream[1].close()
-    else:
-        backend.idle.append((stream, time.monotonic()))
-    return backend.port, answer
 
 
 async def _connected(backend: Backend) -> Stream:
@@ -218,11 +233,6 @@ async def _read(reader: asyncio.StreamReader, *, has_body: bool = True) -> Messa
 
 def status_of(answer: Message) -> int:
     return int(answer.first_line.split(b" ", 2)[1])
-
-
-def _own(status: int) -> Message:
-    """502: the node broke off, so what became of the request is not known; 503: nobody is ready."""
-    return Message(b"HTTP/1.1 %d of the proxy" % status, [(b"content-length", b"0"), (b"retry-after", b"1")])
 
 
 @contextmanager

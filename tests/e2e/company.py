@@ -88,6 +88,8 @@ def signed_in(house: House, client_id: str, username: str, redirect_uri: str) ->
 def claims_by_keys_alone(house: House, token: str) -> dict[str, Any]:
     """Verified with nothing but what is published."""
     with http() as client:
-        keys = client.get(f"{house.issuer}/.well-known/jwks.json").json()
+        published = client.get(f"{house.issuer}/.well-known/jwks.json")
+    assert published.status_code == 200, published
+    keys = published.json()
     read = joserfc.jwt.decode(token, joserfc.jwk.KeySet.import_key_set(keys), algorithms=["RS256", "ES256"])
     return dict(read.claims)

@@ -23,6 +23,9 @@ from tests.house import House, http, within
 from tests.serving import free_socket, port_of, served
 from tests.two_nodes import TwoNodes
 
+# For two rounds of everybody's work, on a machine that does much else.
+PATIENCE_S = 120.0
+
 
 @contextmanager
 def a_landing() -> Generator[str]:
@@ -94,6 +97,13 @@ class Carl:
 
 def restarted_under_load(pair: TwoNodes, folder: Path, *, rounds: int) -> None:
     """Both nodes, `rounds` times; raises when one request failed."""
+    try:
+        _restarted_under_load(pair, folder, rounds)
+    finally:
+        assert not pair.proxy.failures, pair.proxy.failures[:5]
+
+
+def _restarted_under_load(pair: TwoNodes, folder: Path, rounds: int) -> None:
     house = House(pair)
     grants = ("--grant-type", "authorization_code", "--grant-type", "refresh_token")
     api = create_api(Guard(issuer=house.issuer, audience=AUDIENCE), folder / "timesheets.sqlite")
@@ -115,10 +125,10 @@ def restarted_under_load(pair: TwoNodes, folder: Path, *, rounds: int) -> None:
         ):
             for node in rounds * pair.nodes:
                 so_far = min(done)
-                within(20, lambda: min(done) > so_far + 1)  # noqa: B023
+                within(PATIENCE_S, lambda: min(done) > so_far + 1)  # noqa: B023
                 pair.restart(node)
             so_far = min(done)
-            within(20, lambda: min(done) > so_far + 1)
+            within(PATIENCE_S, lambda: min(done) > so_far + 1)
     answers = pair.proxy.answers - before
     assert all(status < 500 for _, status in answers), answers
     assert {port for port, _ in answers} == {node.port for node in pair.nodes}

@@ -20,6 +20,7 @@ class Seen:
     seconds: float
     statuses: Counter[int] = field(default_factory=Counter)
     good_after_s: list[float] = field(default_factory=list)
+    server_cpu_s: float = 0.0
     unsent: int = 0
     """Requests for which no connection was free: every one of them waited for an answer."""
     broken: int = 0

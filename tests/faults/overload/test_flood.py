@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -35,28 +38,45 @@ def a_token_request(site: Site) -> bytes:
     return head % (site.host.encode(), credentials, len(body)) + body
 
 
-async def asked_meanwhile(node: Node, over: asyncio.Event) -> Counter[tuple[str, int]]:
-    """What load balancers and APIs ask all the time."""
+@asynccontextmanager
+async def asked_while(node: Node) -> AsyncIterator[Counter[tuple[str, int]]]:
+    """What load balancers and APIs ask all the time, and what they are told."""
     statuses: Counter[tuple[str, int]] = Counter()
-    wire = Wire(node.port, host=node.site.host)
-    while not over.is_set():
-        for path in ("/readyz", "/healthz", "/.well-known/jwks.json"):
-            statuses[path, (await wire.get(path)).status] += 1
-        await asyncio.sleep(0.05)
-    wire.close()
-    return statuses
+    is_over = asyncio.Event()
+
+    async def ask() -> None:
+        async with Wire(node.port, host=node.site.host) as wire:
+            while not is_over.is_set():
+                for path in ("/readyz", "/healthz", "/.well-known/jwks.json"):
+                    statuses[path, (await wire.get(path)).status] += 1
+                await asyncio.sleep(0.05)
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield statuses
+    finally:
+        is_over.set()
+        await asking
+
+
+def cpu_seconds(node: Node) -> float:
+    """Of the server alone: other programs hardly change it."""
+    assert node.process is not None
+    fields = Path(f"/proc/{node.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def flooded(node: Node, seconds: float) -> tuple[Seen, Seen, Counter[tuple[str, int]]]:
     """At its peak, and at three times the peak."""
     flood = Flood(node.port, a_token_request(node.site), CLIENTS)
-    over = asyncio.Event()
     try:
+        idle_s = cpu_seconds(node)
         peak = await flood.closed_loop(32, seconds)
-        asking = asyncio.create_task(asked_meanwhile(node, over))
-        beyond = await flood.open_loop(TIMES * peak.goodput, seconds)
-        over.set()
-        return peak, beyond, await asking
+        peak.server_cpu_s = cpu_seconds(node) - idle_s
+        async with asked_while(node) as meanwhile:
+            beyond = await flood.open_loop(TIMES * peak.goodput, seconds)
+        beyond.server_cpu_s = cpu_seconds(node) - idle_s - peak.server_cpu_s
+        return peak, beyond, meanwhile
     finally:
         flood.close()
 
@@ -85,8 +105,9 @@ async def test_three_times_its_capacity_gets_good_answers_or_503_and_health_is_a
         assert {status for _, status in meanwhile} == {200} and len(meanwhile) == 3, meanwhile
         assert set(after.statuses) == {200}, "as if nothing had been"
         assert "requests turned away" in node.log and '"level":"error"' not in node.log
+    useful = beyond.statuses[200] * peak.server_cpu_s / peak.statuses[200] / beyond.server_cpu_s
     print(
         f"overload: peak {peak.goodput:.0f}/s (p99 {peak.latency_s(0.99) * 1e3:.0f} ms), beyond it"
         f" {beyond.goodput:.0f}/s (p99 {beyond.latency_s(0.99) * 1e3:.0f} ms), 503 {beyond.statuses[503]},"
-        f" not even sent {beyond.unsent}"
+        f" not even sent {beyond.unsent}; {useful:.0%} of the server's CPU for good answers"
     )

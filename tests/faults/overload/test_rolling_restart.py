@@ -12,10 +12,10 @@ from tests.postgres import Cluster, Foreign
 from tests.two_nodes import two_nodes
 
 pytestmark = pytest.mark.faults("overload")
-ROUNDS = 20
+ROUNDS = 10
 
 
-def test_forty_restarts_cost_nobody_a_request(postgres: Cluster | Foreign, tmp_path: Path) -> None:
+def test_twenty_restarts_cost_nobody_a_request(postgres: Cluster | Foreign, tmp_path: Path) -> None:
     dsn = asyncio.run(postgres.fresh_database())
     with two_nodes(tmp_path / "data", dsn) as pair:
         restarted_under_load(pair, tmp_path, rounds=ROUNDS)

@@ -65,7 +65,7 @@ async def test_while_the_disk_fails_nothing_succeeds_falsely_and_afterwards_all_
 async def test_a_full_file_system_stops_writing_alone_and_room_is_all_it_takes(
     tmp_path: Path, amount: Amount
 ) -> None:
-    with a_small_disk(tmp_path / "disk", size_mb=6) as folder:
+    with a_small_disk(tmp_path / "disk", size_mb=amount(full=64, quick=6)) as folder:
         site = await a_site(folder / "data")
         node = site.node()
         node.log_file = tmp_path / "node.log"
