@@ -71,6 +71,7 @@ async def restore(
                 " brought back: back it up before."
             )
         await target.create(backup.migrations, mark)
+        await target.require_alone()  # who connects from here on reads the mark
     tables = await target.tables()
     await carry(source, target, tables, tell)
     if wrong := differences(backup.content, await measure(target, tables, tell)):

@@ -149,8 +149,17 @@ class SqliteEnd:
 
         await self._changed(run)
 
-    async def set_mark(self, mark: Mark | None, *, expected: Mark | None) -> None:
+    async def require_alone(self) -> int:
+        return await self._run(self._commits_of_others)
+
+    async def set_mark(
+        self, mark: Mark | None, *, expected: Mark | None, alone_since: int | None = None
+    ) -> None:
         def run() -> None:
+            if alone_since is not None and self._commits_of_others() != alone_since:
+                raise TransferConflict(
+                    f"somebody else has written to {self.place} in this moment: let no command run, and try again"
+                )
             if self._mark() != expected:
                 raise TransferConflict(f"somebody else has marked {self.place} in this moment")
             self._connection.execute(statements.UNMARK)
@@ -195,6 +204,9 @@ class SqliteEnd:
             columns=tuple(column for column, _ in columns),
             key=tuple(column for _, column in key),
         )
+
+    def _commits_of_others(self) -> int:
+        return int(str(self._connection.execute("PRAGMA data_version").get))
 
     def _has(self, table: str) -> bool:
         return has_table(self._connection, table)
