@@ -1,8 +1,9 @@
 """Moving a database to another store: sessions, refresh tokens and all. It can be killed at any point and run again.
 
 Both ends are marked first, so that neither is served before everything has arrived and was compared. Then the old
-one is marked for good, and only after that the new one is opened: there is no moment at which both can be served.
-PostgreSQL may have nodes that were connected before: they are counted after the mark. Who connects later reads it.
+one is marked for good, and only after that the new one is opened: whoever opens them finds one served at most.
+Nodes that were connected to PostgreSQL before the mark are counted after it, and the move refused; who connects later
+reads it. A pooler may hide a connection from both: its node reads the mark when it next asks for changes.
 """
 
 from collections.abc import Sequence
