@@ -11,7 +11,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.postgresql import hosts
-from innkeeper.server.storage.postgresql.faults import LOST
+from innkeeper.server.storage.postgresql.faults import LOST, NotConnected
 from innkeeper.server.storage.schema import marks
 from innkeeper.server.storage.transfer.statements import MARK
 
@@ -102,6 +102,9 @@ class Pool:
             # A node that was cut off while its database was moved or replaced was not counted among those connected.
             if self.has_schema and (mark := await connection.fetchval(MARK, timeout=CONNECT_S)) is not None:
                 raise StoreUnavailable(marks.refusal_of(mark))
+        except LOST as error:
+            connection.terminate()
+            raise NotConnected(f"PostgreSQL: {type(error).__name__}: {error}", is_momentary=True) from error
         except BaseException:
             connection.terminate()
             raise
