@@ -5,18 +5,25 @@ One after the other would wait for a host that is gone, in the very minute in wh
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import asyncpg
 
+from innkeeper.server.model import database_url
 from innkeeper.server.storage.outcomes import StoreUnavailable
 
 _Attempt = asyncio.Task["asyncpg.Connection[asyncpg.Record]"]
 
 
 def addresses(url: str) -> dict[str, str]:
-    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone."""
-    parts = urlsplit(url)
+    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone.
+
+    The hosts are named in errors: what cannot be told from a password raises StoreUnavailable.
+    """
+    try:
+        parts = database_url.split(url)
+    except database_url.UrlRefused as error:
+        raise StoreUnavailable(f"PostgreSQL: database.url: {error}") from None
     person, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
         return {hosts: url}
