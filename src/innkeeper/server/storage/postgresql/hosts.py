@@ -5,10 +5,11 @@ One after the other would wait for a host that is gone, in the very minute in wh
 
 import asyncio
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 import asyncpg
 
+from innkeeper.server.model import database_url
 from innkeeper.server.storage.postgresql.faults import NotConnected
 
 # A handshake takes long where the machine is busy, and a server that starts says so.
@@ -17,8 +18,14 @@ _Attempt = asyncio.Task["asyncpg.Connection[asyncpg.Record]"]
 
 
 def addresses(url: str) -> dict[str, str]:
-    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone."""
-    parts = urlsplit(url)
+    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone.
+
+    The hosts are named in errors: what cannot be told from a password raises NotConnected.
+    """
+    try:
+        parts = database_url.split(url)
+    except database_url.UrlRefused as error:
+        raise NotConnected(f"PostgreSQL: database.url: {error}", is_momentary=False) from None
     person, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
         return {hosts: url}
