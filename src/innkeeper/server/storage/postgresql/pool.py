@@ -72,12 +72,8 @@ class Pool:
     async def close(self) -> None:
         """Those that are lent out end when they come back."""
         self._is_closed = True
-        while self._idle:
-            connection = self._idle.pop()
-            try:
-                await connection.close(timeout=CONNECT_S)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_closed(connection) for connection in idle))
 
     async def _wait_for_turn(self, deadline: float) -> None:
         if self._is_closed:
@@ -119,3 +115,11 @@ class Pool:
             connection.terminate()
         else:
             self._idle.append(connection)
+
+
+async def _closed(connection: Connection) -> None:
+    """All together: a server that has fallen silent must not hold up the end once for each."""
+    try:
+        await connection.close(timeout=CONNECT_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

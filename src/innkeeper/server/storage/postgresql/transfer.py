@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from time import time_ns
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from innkeeper.server.model.database_url import place_of
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
@@ -208,14 +208,6 @@ class PostgresEnd:
     async def _changing(self) -> AsyncIterator[None]:
         async with _translating(), self.connection.transaction(isolation="serializable"):
             yield
-
-
-def place_of(url: str) -> str:
-    """For people: without a password, and without options, one of which might be it."""
-    parts = urlsplit(url)
-    user, _, hosts = parts.netloc.rpartition("@")
-    user = user.partition(":")[0]
-    return f"postgresql://{user + '@' if user else ''}{hosts}{parts.path}"
 
 
 async def _connected(url: str, *, pooler: bool, session: SessionAttribute) -> Connection:
