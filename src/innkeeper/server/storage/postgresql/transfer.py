@@ -44,6 +44,7 @@ _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND (usename = current_user AND backend_type = 'client backend' OR application_name = $1)"
 )
+_TIME: Final = "SELECT clock_timestamp()"
 _DROP: Final = "DROP TABLE IF EXISTS {table}"
 
 
@@ -102,6 +103,11 @@ class PostgresEnd:
 
     async def rows(self, table: Table, after: Row | None, limit: int) -> list[Row]:
         return await self._fetched(statements.next_rows(table, after, limit), *(after or ()))
+
+    async def time(self) -> datetime | None:
+        [(now,)] = await self._fetched(_TIME)
+        assert isinstance(now, datetime)
+        return now
 
     async def damage(self) -> str | None:
         return None

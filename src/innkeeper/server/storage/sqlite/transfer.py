@@ -112,6 +112,9 @@ class SqliteEnd:
     async def rows(self, table: Table, after: Row | None, limit: int) -> list[Row]:
         return await self._fetched(statements.next_rows(table, after, limit), after or ())
 
+    async def time(self) -> datetime | None:
+        return None
+
     async def damage(self) -> str | None:
         try:
             [(found,), *_] = await self._fetched("PRAGMA integrity_check(1)")

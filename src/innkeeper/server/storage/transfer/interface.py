@@ -36,6 +36,10 @@ class End(Protocol):
         """The next rows in the order of the key."""
         ...
 
+    async def time(self) -> datetime | None:
+        """What the database's own clock says; None where it has none but the machine's."""
+        ...
+
     async def damage(self) -> str | None:
         """What the database engine itself finds broken in its file, where it can tell."""
         ...
