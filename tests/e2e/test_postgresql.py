@@ -71,3 +71,18 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path: Path) -> None:
     assert "the database cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data" / "innkeeper.toml").exists()
+
+
+async def test_a_password_in_the_environment_is_neither_shown_nor_written(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    person, _, rest = (await postgres.fresh_database()).rpartition("@")
+    # Our cluster trusts this machine and asks for none; what else stands there is taken as it is.
+    url = f"{person}:swordfish@{rest}" if person.count(":") == 1 else f"{person}@{rest}"
+    password = url.rpartition("@")[0].rpartition(":")[2]
+    words = ("init", "--issuer", "https://id.example.test")
+    done = innkeeper(*words, data=tmp_path / "data", INNKEEPER_DATABASE__URL=url)
+    assert done.returncode == 0, done.stderr
+    assert f"@{rest.partition('?')[0]}" in done.stdout
+    assert password not in done.stdout + done.stderr
+    assert not [f for f in tmp_path.rglob("*") if f.is_file() and password.encode() in f.read_bytes()]

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from innkeeper.server.model import database_url
+
 SHORTEST_USER_CODE: Final = {"letters": 8, "digits": 9}
 LONGEST_USER_CODE: Final = 16
 LONGEST_DRAIN_S: Final = 300
@@ -173,8 +175,11 @@ def check(settings: Settings) -> None:
 
 
 def _check_database(database: Database) -> None:
-    if database.url is not None and urlsplit(database.url).scheme not in ("postgresql", "postgres"):
-        raise SettingsRefused("database.url: begins with postgresql://; leave it out for the SQLite file")
+    try:
+        if database.url is not None:
+            database_url.split(database.url)
+    except database_url.UrlRefused as error:
+        raise SettingsRefused(f"database.url: {error}") from None
     if database.connections < 2:
         raise SettingsRefused("database.connections: at least 2")
 

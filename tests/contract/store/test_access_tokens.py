@@ -89,6 +89,14 @@ async def a_client_that_ended_is_told_at_once(world: World) -> None:
     assert await world.store.access_tokens.opaque_standing(token.key) == found
 
 
+async def no_change_of_a_client_takes_back_what_it_ended(world: World) -> None:
+    """A restore moves the instant where the record does not show it: whoever replaces the record knows an older one."""
+    latest = NOW + timedelta(seconds=5)
+    for said, expected in ((None, None), (NOW, NOW), (latest, latest), (NOW, latest), (None, latest)):
+        await set_client(world, tokens_not_before=said)
+        assert (await world.store.access_tokens.client_standing(APP)).tokens_not_before == expected
+
+
 async def a_denied_token_of_a_client_is_told(world: World) -> None:
     token = a_machine_token()
     assert await issue(world, token) == Done()
@@ -117,6 +125,7 @@ LAWS = (
     a_machines_token_is_issued_on_what_was_decided,
     a_disabled_client_gets_none,
     a_client_that_ended_is_told_at_once,
+    no_change_of_a_client_takes_back_what_it_ended,
     a_denied_token_of_a_client_is_told,
     a_person_s_token_dies_with_its_disabled_client,
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
-from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.postgresql import PostgresStore, open_store
+from innkeeper.server.storage.outcomes import Done, StoreUnavailable
+from innkeeper.server.storage.postgresql import PostgresStore, hosts, open_store
 from innkeeper.server.storage.postgresql import pool as pools
+from innkeeper.server.storage.postgresql.faults import NotConnected
 from tests.contract.store.builders import a_client
 from tests.postgres import Cluster, Foreign, a_free_port
 
@@ -113,3 +117,59 @@ async def end_connections(dsn: str) -> int:
     ended = await connection.fetchval(END_OTHERS)
     await connection.close()
     return int(ended)
+
+
+class Handshakes:
+    """Stands before `hosts.connect` and lets the first few fail."""
+
+    def __init__(self, failing: int, *, is_momentary: bool) -> None:
+        self.tried = 0
+        self._failing = failing
+        self._is_momentary = is_momentary
+        self._connect = hosts.connect
+
+    async def connect(self, url: str, **options: Any) -> Any:
+        self.tried += 1
+        if self.tried <= self._failing:
+            raise NotConnected("nobody there", is_momentary=self._is_momentary)
+        return await self._connect(url, **options)
+
+
+async def test_who_does_not_know_whether_it_happened_asks_as_long_as_there_is_time(
+    postgres: Cluster | Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away for a moment after it has done what was asked: its answer is told all the same."""
+    async with opened(await postgres.fresh_database()) as store:
+        handshakes = Handshakes(5, is_momentary=False)
+        monkeypatch.setattr(hosts, "connect", handshakes.connect)
+        store.lose_next_answer()
+        assert await store.clients.create(a_client(), events=()) == Done()
+        assert handshakes.tried == 6
+
+
+async def test_a_slow_handshake_is_tried_again_and_one_that_is_refused_is_told_at_once(
+    postgres: Cluster | Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(await postgres.fresh_database()) as store:
+        for tries, is_momentary in ((2, True), (1, False)):
+            store._pool._let_go()
+            handshakes = Handshakes(1, is_momentary=is_momentary)
+            monkeypatch.setattr(hosts, "connect", handshakes.connect)
+            if is_momentary:
+                assert await store.clients.get(APP) is None
+            else:
+                with pytest.raises(StoreUnavailable):
+                    await store.clients.get(APP)
+            assert handshakes.tried == tries
+            monkeypatch.undo()
+
+
+def test_a_forked_process_has_audit_keys_of_its_own() -> None:
+    """Or the rows of one worker would be taken for those of another, and left out."""
+    script = (
+        "import os\nfrom innkeeper.server.storage.postgresql.audit import _Process as p\n"
+        "ours, child = p.mark, os.fork()\n"
+        "if not child: os._exit(p.mark == ours)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

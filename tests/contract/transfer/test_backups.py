@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from innkeeper.server import app
 from innkeeper.server.flows.transfer.backup import back_up
 from innkeeper.server.flows.transfer.refusal import TransferRefused
 from innkeeper.server.flows.transfer.restore import Backup, restore, verify
-from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.protocol.liveness import is_client_token_live
+from innkeeper.server.storage.outcomes import Done, StoreUnavailable
 from innkeeper.server.storage.schema.migrations import SchemaRefused
 from innkeeper.server.storage.transfer.records import Counted
+from tests.contract.store.builders import a_client, a_key, a_machine_token
 from tests.contract.transfer.filling import NOW, a_full_database, content_of, nothing
 
 ENDED = ("sessions", "access_tokens", "consents", "device_codes", "one_time_links")
@@ -185,6 +189,30 @@ async def test_what_comes_back_is_what_was_there_but_for_what_may_have_been_revo
     assert len(after["audit_events"]) == len(before["audit_events"]) + 1
     assert column(elsewhere, "SELECT count(*) FROM audit_events WHERE type = 'database.restored'") == [1]
     await (await app.open_store(elsewhere, role="serving")).close()
+
+
+async def test_no_change_of_an_app_revives_what_it_got_before_the_restore(tmp_path: Path) -> None:
+    """The JWT and the opaque token were given back after the backup, which cannot know of it."""
+    database, file = tmp_path / "innkeeper.sqlite3", tmp_path / "backup"
+    jwt, token, client = a_key(), a_machine_token(issued_at=NOW), a_client()
+    store = await app.open_store(database, role="serving")
+    await store.clients.create(client, events=())
+    assert await store.access_tokens.issue(token, client_revision=1, events=()) == Done()
+    await a_backup(database, file)
+    for key in (jwt, token.key):
+        await store.access_tokens.deny(key, expires_at=token.expires_at, events=())
+    await store.close()
+    await restored(file, database, may_replace=True)
+    store = await app.open_store(database, role="serving")
+    stored = await store.clients.get(client.client_id)
+    assert stored is not None
+    assert await store.clients.replace(replace(stored, name="Another"), events=()) == Done()
+    standing = await store.access_tokens.client_standing(client.client_id, jwt)
+    assert await store.access_tokens.opaque_standing(token.key) is None
+    await store.close()
+    assert not standing.is_denied, "the list of what was given back went back in time"
+    assert not is_client_token_live(standing, 1, NOW)
+    assert is_client_token_live(standing, 1, NOW + timedelta(seconds=1))
 
 
 async def test_nothing_is_restored_over_a_database_unless_that_is_asked_for(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +14,7 @@ from innkeeper.server.flows.transfer.backup import back_up
 from innkeeper.server.flows.transfer.refusal import TransferRefused
 from innkeeper.server.flows.transfer.restore import ENDED_BY_A_RESTORE, restore, verify
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.rows import from_us
 from tests.contract.transfer.filling import NOW, nothing
 from tests.contract.transfer.places import Place, a_full_place, an_empty_place
 from tests.postgres import Cluster, Foreign
@@ -30,10 +32,10 @@ async def backed_up(place: Place, file: Path) -> None:
         await target.close()
 
 
-async def restored(file: Path, place: Place, *, may_replace: bool = False) -> None:
+async def restored(file: Path, place: Place, *, may_replace: bool = False, now: datetime = NOW) -> None:
     async with Place(file).snapshot() as source, place.alone() as target:
         backup = await verify(source, nothing)
-        await restore(source, target, backup, may_replace=may_replace, now=NOW, tell=nothing)
+        await restore(source, target, backup, may_replace=may_replace, now=now, tell=nothing)
 
 
 async def execute(place: Place, sql: str) -> None:
@@ -85,6 +87,23 @@ async def test_it_comes_back_into_either_store_and_what_may_have_been_revoked_ha
     [told] = set(after["audit_events"]) - set(before["audit_events"])
     assert "database.restored" in told
     await (await target.store()).close()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-3), timedelta(hours=3)])
+async def test_what_has_ended_has_ended_by_the_later_of_the_two_clocks(
+    ahead: timedelta, tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    """Tokens carry the database's time, and the machine that restores may be behind it."""
+    await backed_up(await a_full_place("sqlite", tmp_path / "here", postgres), tmp_path / "backup")
+    target = await an_empty_place("postgresql", tmp_path / "there", postgres)
+    begun = datetime.now(UTC)
+    await restored(tmp_path / "backup", target, now=begun + ahead)
+    earliest = max(begun, begun + ahead)
+    connection = await asyncpg.connect(target.database.url)
+    found = await connection.fetch("SELECT DISTINCT tokens_not_before FROM clients")
+    await connection.close()
+    [(not_before,)] = found
+    assert timedelta() < from_us(not_before) - earliest < timedelta(minutes=2)
 
 
 async def test_nothing_is_restored_over_a_database_or_under_running_nodes(

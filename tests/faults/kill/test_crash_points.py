@@ -103,8 +103,8 @@ def places(amount: Amount) -> list[int]:
     count = amount(full=MOST_OPERATIONS, quick=1)
     if count == MOST_OPERATIONS:
         return list(range(1, count + 1))
-    # Not a secret: any of them will do.
-    return random.sample(range(1, 9), count)
+    # A rotation has five, and with fewer pages to write one less. Not a secret: any of them will do.
+    return random.sample(range(1, 4), count)
 
 
 async def until_death(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from urllib.parse import urlsplit
 
 import click
 
 from innkeeper.server.cli import data_folder, master_secret_file, output, private_file
 from innkeeper.server.cli.data_folder import DataFolder
 from innkeeper.server.cli.failure import CommandFailed
+from innkeeper.server.model import database_url
 
 
 @click.command(short_help="Prepare a data folder for production.")
@@ -56,7 +56,7 @@ def init(issuer: str, data: str | None, database: str | None) -> None:
 
 def _refuse_password(database: str | None) -> None:
     """Everybody on this machine can read command lines, and the settings are no secret."""
-    if database is not None and urlsplit(database).password is not None:
+    if database is not None and database_url.holds_password(database):
         raise CommandFailed(
             "The password does not belong into the URL: put it into ~/.pgpass, the file that PGPASSFILE names,"
             " or PGPASSWORD."
@@ -73,11 +73,12 @@ async def _prepare(folder: DataFolder) -> str:
 
 
 def _show(folder: DataFolder, issuer: str, link: str) -> None:
+    url = folder.settings().database.url
     output.fields(
         {
             "Issuer": issuer,
             "Settings": str(folder.config),
-            "Database": folder.settings().database.url or str(folder.database),
+            "Database": str(folder.database) if url is None else database_url.place_of(url),
             "Master secret": f"{folder.master_secret}  (keep a copy apart from the database's backups)",
         }
     )

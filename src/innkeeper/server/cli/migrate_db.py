@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import click
 
 from innkeeper.server.cli import output
 from innkeeper.server.cli.failure import CommandFailed
+from innkeeper.server.model import database_url
 
 if TYPE_CHECKING:
     from innkeeper.server.storage.transfer.interface import End
@@ -53,9 +53,12 @@ def place(text: str) -> Place:
         path = Path(rest).expanduser().absolute()
         return path / "innkeeper.sqlite3" if path.is_dir() else path
     if scheme not in ("postgresql", "postgres"):
-        raise CommandFailed(f"{text.partition('://')[0]}: begin with sqlite:// or postgresql://.")
-    parts = urlsplit(text)
-    if ":" in parts.netloc.rpartition("@")[0] or {"password", "sslpassword"} & set(parse_qs(parts.query)):
+        raise CommandFailed("SOURCE and TARGET begin with sqlite:// or postgresql://.")
+    try:
+        holds_password = database_url.holds_password(text)
+    except database_url.UrlRefused as error:
+        raise CommandFailed(f"The address of the database: {error}.") from None
+    if holds_password:
         raise CommandFailed(
             "A password on the command line can be read by everybody on this machine: put it into a passfile"
             " (~/.pgpass) or PGPASSWORD."

@@ -1,7 +1,9 @@
 """Moving a database to another store: sessions, refresh tokens and all. It can be killed at any point and run again.
 
 Both ends are marked first, so that neither is served before everything has arrived and was compared. Then the old
-one is marked for good, and only after that the new one is opened: there is no moment at which both can be served.
+one is marked for good, and only after that the new one is opened: whoever opens them finds one served at most.
+Nodes that were connected to PostgreSQL before the mark are counted after it, and the move refused; who connects later
+reads it. A pooler may hide a connection from both: its node reads the mark when it next asks for changes.
 """
 
 from collections.abc import Sequence
@@ -32,12 +34,15 @@ async def move(
         await _require_room(target, may_replace=may_replace)
         if before is None:  # first, so that a run that is killed here is found again
             await source.set_mark(leaving, expected=None)
+        await source.require_alone()  # who connects from here on reads the mark
         await target.create(migrations.done(applied), arriving)
+        await target.require_alone()
     tables = await target.tables()
     carried = await carry(source, target, tables, tell)
     if before != left:
+        alone_since = await source.require_alone()
         await _compare(source, target, tables, tell)
-        await source.set_mark(left, expected=leaving)
+        await source.set_mark(left, expected=leaving, alone_since=alone_since)
     await target.complete((), (), (DatabaseMoved(at=now, origin=source.place),), now=now)
     return counted(carried)
 

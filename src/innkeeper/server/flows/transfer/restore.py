@@ -71,11 +71,14 @@ async def restore(
                 " brought back: back it up before."
             )
         await target.create(backup.migrations, mark)
+        await target.require_alone()  # who connects from here on reads the mark
     tables = await target.tables()
     await carry(source, target, tables, tell)
     if wrong := differences(backup.content, await measure(target, tables, tell)):
         raise TransferRefused(f"{target.place} did not take what was written to {', '.join(wrong)}.")
     applied = await target.applied()
+    # Tokens carry the time of the database. On a machine that is behind it, some would outlive what ends them.
+    now = max(now, await target.time() or now)
     await target.complete(
         migrations.pending(applied or ()),
         [change.format(**_instants(now)) for change in ENDED_BY_A_RESTORE],

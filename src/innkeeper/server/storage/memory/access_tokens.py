@@ -58,7 +58,7 @@ class MemoryAccessTokens:
         is_there = client is not None and client.is_enabled
         return ClientStanding(
             client_epoch=client.epoch if client is not None and is_there else None,
-            tokens_not_before=client.tokens_not_before if client is not None and is_there else None,
+            tokens_not_before=self._tables.tokens_not_before.get(client_id) if is_there else None,
             is_denied=token in self._tables.denied_tokens,
         )
 

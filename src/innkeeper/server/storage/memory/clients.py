@@ -48,6 +48,7 @@ class MemoryClients:
         # A new app under an old name must not inherit what was granted to its predecessor.
         epoch = max(client.epoch, tables.client_tombstones.get(client.client_id, 0) + 1)
         tables.clients[client.client_id] = replace(client, epoch=epoch)
+        self._end_tokens(client)
         return self._changed(client.client_id, events)
 
     def _replace(self, client: Client, events: Sequence[Event], is_retry: bool) -> Done | Conflict | Missing:
@@ -60,6 +61,7 @@ class MemoryClients:
         if stored.revision != client.revision:
             return Conflict(what="revision")
         self._tables.clients[client.client_id] = successor
+        self._end_tokens(client)
         return self._changed(client.client_id, events)
 
     def _delete(self, client_id: ClientId, events: Sequence[Event], is_retry: bool) -> Done | Missing:
@@ -68,9 +70,16 @@ class MemoryClients:
         if stored is None:
             return Done() if is_retry else Missing()
         tables.client_tombstones[client_id] = stored.epoch
+        tables.tokens_not_before.pop(client_id, None)
         for key in [key for key in tables.consents if key[1] == client_id]:
             del tables.consents[key]
         return self._changed(client_id, events)
+
+    def _end_tokens(self, client: Client) -> None:
+        """An older instant, or none, revives nothing."""
+        marks, wanted = self._tables.tokens_not_before, client.tokens_not_before
+        if wanted is not None:
+            marks[client.client_id] = max(marks.get(client.client_id, wanted), wanted)
 
     def _changed(self, client_id: ClientId, events: Sequence[Event]) -> Done:
         self._tables.note_change("client", client_id)

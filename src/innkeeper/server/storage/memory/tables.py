@@ -116,6 +116,7 @@ class Tables:
         self.loses_next_answer = False
         self.clients: dict[ClientId, Client] = {}
         self.client_tombstones: dict[ClientId, int] = {}
+        self.tokens_not_before: dict[ClientId, datetime] = {}
         self.apis: dict[ApiIdentifier, Api] = {}
         self.roles: dict[str, Role] = {}
         self.directories: dict[DirectoryName, Directory] = {}

@@ -14,8 +14,22 @@ from innkeeper.server.storage.rows import from_us, to_us
 
 LIST: Final = "SELECT at, type, record FROM audit_events ORDER BY event_key"
 EventColumns = tuple[bytes, int, str, bytes]
-_process: Final = os.urandom(6)
 _event_numbers: Final = count()
+
+
+class _Process:
+    """What tells the keys of one process from those of another."""
+
+    mark = os.urandom(6)
+
+    @classmethod
+    def renew(cls) -> None:
+        """A worker that is forked must not go on with its parent's."""
+        cls.mark = os.urandom(6)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.renew)
 
 
 class AuditRows:
@@ -38,7 +52,7 @@ class AuditRows:
 def event_columns(event: Event) -> EventColumns:
     """Of its audit row. The key is the instant, then what makes it unique among processes."""
     at = to_us(event.at)
-    key = at.to_bytes(8, "big") + _process + next(_event_numbers).to_bytes(6, "big")
+    key = at.to_bytes(8, "big") + _Process.mark + next(_event_numbers).to_bytes(6, "big")
     return key, at, event.type, msgspec.json.encode(event)
 
 

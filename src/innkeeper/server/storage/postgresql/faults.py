@@ -11,6 +11,14 @@ class Overtaken(Exception):
     """Somebody else changed what this transition was about to rely on: nothing of it has happened."""
 
 
+class NotConnected(StoreUnavailable):
+    """No host gave a connection. `is_momentary`: one of them was slow, or about to start or stop."""
+
+    def __init__(self, message: str, *, is_momentary: bool) -> None:
+        super().__init__(message)
+        self.is_momentary = is_momentary
+
+
 # Two transitions met: nothing of this one happened, and the same statements may be tried at once.
 # A unique key that somebody took meanwhile is seen by the reads of the next try.
 COLLISIONS: Final = (

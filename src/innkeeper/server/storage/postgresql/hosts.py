@@ -4,19 +4,28 @@ One after the other would wait for a host that is gone, in the very minute in wh
 """
 
 import asyncio
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Final
+from urllib.parse import urlunsplit
 
 import asyncpg
 
-from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.model import database_url
+from innkeeper.server.storage.postgresql.faults import NotConnected
 
+# A handshake takes long where the machine is busy, and a server that starts says so.
+_MOMENTARY: Final = (TimeoutError, asyncpg.CannotConnectNowError)
 _Attempt = asyncio.Task["asyncpg.Connection[asyncpg.Record]"]
 
 
 def addresses(url: str) -> dict[str, str]:
-    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone."""
-    parts = urlsplit(url)
+    """Of `postgresql://user@one:5432,two:5432/name`: each host, and the address that names it alone.
+
+    The hosts are named in errors: what cannot be told from a password raises NotConnected.
+    """
+    try:
+        parts = database_url.split(url)
+    except database_url.UrlRefused as error:
+        raise NotConnected(f"PostgreSQL: database.url: {error}", is_momentary=False) from None
     person, at, hosts = parts.netloc.rpartition("@")
     if "," not in hosts:
         return {hosts: url}
@@ -24,7 +33,7 @@ def addresses(url: str) -> dict[str, str]:
 
 
 async def connect(url: str, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
-    """The first connection that fits the options. Raises StoreUnavailable when no host has one."""
+    """The first connection that fits the options. Raises NotConnected when no host has one."""
     attempts: dict[str, _Attempt] = {
         host: asyncio.create_task(asyncpg.connect(address, **options))
         for host, address in addresses(url).items()
@@ -48,8 +57,10 @@ async def _first(attempts: dict[str, _Attempt]) -> _Attempt:
         for attempt in done:
             if attempt.exception() is None:
                 return attempt
-    said = (f"{host}: {type(e).__name__}: {e}" for host, t in attempts.items() if (e := t.exception()))
-    raise StoreUnavailable(f"PostgreSQL: {_explained('; '.join(said))}")
+    errors = {host: error for host, attempt in attempts.items() if (error := attempt.exception())}
+    said = (f"{host}: {type(error).__name__}: {error}" for host, error in errors.items())
+    is_momentary = any(isinstance(error, _MOMENTARY) for error in errors.values())
+    raise NotConnected(f"PostgreSQL: {_explained('; '.join(said))}", is_momentary=is_momentary)
 
 
 def _explained(said: str) -> str:

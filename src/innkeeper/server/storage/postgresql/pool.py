@@ -11,7 +11,9 @@ from asyncpg.connect_utils import SessionAttribute
 
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.postgresql import hosts
-from innkeeper.server.storage.postgresql.faults import LOST
+from innkeeper.server.storage.postgresql.faults import LOST, NotConnected
+from innkeeper.server.storage.schema import marks
+from innkeeper.server.storage.transfer.statements import MARK
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S: Final = 1.5
@@ -31,7 +33,10 @@ SESSION: Final = {
 class Pool:
     """Belongs to one event loop. The library's own pool asks the server to clean up after every use: a round trip."""
 
-    def __init__(self, url: str, *, size: int, pooler: bool) -> None:
+    def __init__(self, url: str, *, size: int, pooler: bool, has_schema: bool) -> None:
+        """`has_schema` once it can be read whether the database is marked: nobody works on one that is."""
+        self.has_schema = has_schema
+        self.refusal: str | None = None
         self._url = url
         self._pooler = pooler
         self._idle: list[Connection] = []
@@ -47,6 +52,8 @@ class Pool:
         Dropped, not cancelled: PostgreSQL shows a COMMIT whose wait for the standby was cancelled to everybody,
         although a failover may still lose it.
         """
+        if self.refusal is not None:
+            raise StoreUnavailable(self.refusal)
         await self._wait_for_turn(deadline)
         try:
             connection = self._idle.pop() if self._idle else await self._open()
@@ -72,12 +79,8 @@ class Pool:
     async def close(self) -> None:
         """Those that are lent out end when they come back."""
         self._is_closed = True
-        while self._idle:
-            connection = self._idle.pop()
-            try:
-                await connection.close(timeout=CONNECT_S)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                connection.terminate()
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(_closed(connection) for connection in idle))
 
     async def _wait_for_turn(self, deadline: float) -> None:
         if self._is_closed:
@@ -94,6 +97,20 @@ class Pool:
             self._waiting -= 1
 
     async def _open(self) -> Connection:
+        connection = await self._connected()
+        try:
+            # A node that was cut off while its database was moved or replaced was not counted among those connected.
+            if self.has_schema and (mark := await connection.fetchval(MARK, timeout=CONNECT_S)) is not None:
+                raise StoreUnavailable(marks.refusal_of(mark))
+        except LOST as error:
+            connection.terminate()
+            raise NotConnected(f"PostgreSQL: {type(error).__name__}: {error}", is_momentary=True) from error
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _connected(self) -> Connection:
         if self._pooler:
             # Its next statement may run on another server connection, which does not know what this one prepared;
             # and what is set for a session would stay behind for strangers.
@@ -119,3 +136,11 @@ class Pool:
             connection.terminate()
         else:
             self._idle.append(connection)
+
+
+async def _closed(connection: Connection) -> None:
+    """All together: a server that has fallen silent must not hold up the end once for each."""
+    try:
+        await connection.close(timeout=CONNECT_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.postgresql.faults import LOST, UNWILLING, translated
+from innkeeper.server.storage.postgresql.faults import LOST, UNWILLING, NotConnected, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
 from innkeeper.server.storage.postgresql.texts import can_be_held
 from innkeeper.server.storage.rows import Value
@@ -63,8 +63,8 @@ class Reader:
             try:
                 async with self._pool.connection(deadline, may_last_s=may_last_s) as connection:
                     return await read(connection)
-            except (*LOST, *UNWILLING) as error:
-                if is_second:
+            except (NotConnected, *LOST, *UNWILLING) as error:
+                if is_second or (isinstance(error, NotConnected) and not error.is_momentary):
                     raise translated(error) from error
                 is_second = True
             except Exception as error:

@@ -13,13 +13,16 @@ from innkeeper.server.model.identifiers import ApiIdentifier
 from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
-from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
+from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale, StoreUnavailable
 from innkeeper.server.storage.postgresql.directories import LIST_DIRECTORIES
+from innkeeper.server.storage.postgresql.pool import Pool
 from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.trusted_issuers import LIST_ISSUERS
 from innkeeper.server.storage.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
+from innkeeper.server.storage.schema import marks
+from innkeeper.server.storage.transfer.statements import MARK
 
 GET_API: Final = "SELECT record FROM apis WHERE identifier = $1"
 INSERT_API: Final = (
@@ -39,7 +42,10 @@ LIST_KEYS: Final = "SELECT record FROM signing_keys ORDER BY kid"
 INSERT_KEY: Final = "INSERT INTO signing_keys (kid, record) VALUES ($1, $2)"
 DELETE_KEYS: Final = "DELETE FROM signing_keys"
 EPOCH: Final = "SELECT coalesce(max(epoch), 0) FROM registry_changes"
-CHANGES_SINCE: Final = "SELECT epoch, kind, id FROM registry_changes WHERE epoch > $1 ORDER BY epoch"
+CHANGES_SINCE: Final = (
+    "SELECT epoch, kind, id FROM registry_changes WHERE epoch > $1"  # noqa: S608 (constants)
+    f" UNION ALL SELECT 0, 'mark', mark.checksum FROM ({MARK}) mark ORDER BY epoch"
+)
 
 
 class PostgresApis:
@@ -107,8 +113,10 @@ class PostgresSigningKeys:
 class PostgresRegistry:
     """See `interface.Registry`."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, pool: Pool) -> None:
+        """`pool` is everybody else's: it lends nothing while the database is found marked."""
         self._reader = reader
+        self._pool = pool
 
     async def snapshot(self) -> RegistrySnapshot:
         lists = (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
@@ -130,6 +138,10 @@ class PostgresRegistry:
 
     async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:
         rows = await self._reader.rows(CHANGES_SINCE, (epoch,))
+        # Behind a pooler a connection outlives the database's own, and is not asked anew.
+        self._pool.refusal = marks.refusal_of(rows[0][2]) if rows and rows[0][1] == "mark" else None
+        if self._pool.refusal is not None:
+            raise StoreUnavailable(self._pool.refusal)
         return tuple(RegistryChange(epoch=at, kind=kind, id=record_id) for at, kind, record_id in rows)
 
 

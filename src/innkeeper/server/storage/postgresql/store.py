@@ -62,14 +62,15 @@ async def open_store(
     `judges_by_caller`: overlaps by the caller's clock and not by the database's, for tests that set their own.
     Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
     """
-    pool = Pool(url, size=max(1, connections - 1), pooler=pooler)
+    pool = Pool(url, size=max(1, connections - 1), pooler=pooler, has_schema=False)
     try:
         await refuse_forgetful(pool)
         await migrate(pool)
     except BaseException:
         await pool.close()
         raise
-    apart = Pool(url, size=1, pooler=pooler)
+    pool.has_schema = True
+    apart = Pool(url, size=1, pooler=pooler, has_schema=True)
     return PostgresStore(pool, apart, batching=batching, judges_by_caller=judges_by_caller)
 
 
@@ -92,7 +93,7 @@ class PostgresStore:
         self.directories: interface.Directories = PostgresDirectories(reader, transitions)
         self.trusted_issuers: interface.TrustedIssuers = PostgresTrustedIssuers(reader, transitions)
         self.signing_keys: interface.SigningKeys = PostgresSigningKeys(reader, transitions)
-        self.registry: interface.Registry = PostgresRegistry(Reader(apart, self.counters))
+        self.registry: interface.Registry = PostgresRegistry(Reader(apart, self.counters), pool)
         self.users: interface.Users = PostgresUsers(reader, transitions)
         self.throttles: interface.Throttles = PostgresThrottles(transitions)
         self.sessions: interface.Sessions = PostgresSessions(reader, transitions)

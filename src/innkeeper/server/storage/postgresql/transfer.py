@@ -6,16 +6,16 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from time import time_ns
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from innkeeper.server.model.database_url import place_of
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.postgresql.faults import translated
-from innkeeper.server.storage.postgresql.pool import Connection
+from innkeeper.server.storage.postgresql.pool import SESSION, Connection
 from innkeeper.server.storage.postgresql.schema import COUNT_TABLES, CREATE_LEDGER, HAS_TABLE, PLACEHOLDERS
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.rows import to_us
@@ -39,11 +39,12 @@ _KEY: Final = (
     " WHERE c.constraint_type = 'PRIMARY KEY' AND k.table_schema = current_schema() AND k.table_name = $1"
     " ORDER BY k.ordinal_position"
 )
-# Nodes ask the database every second, so one that runs has a connection. Those of other roles are nobody's business.
+# Nodes ask the database every second, so one that runs has a connection. What else other roles do is nobody's business.
 _OTHERS: Final = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
-    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND (usename = current_user AND backend_type = 'client backend' OR application_name = $1)"
 )
+_TIME: Final = "SELECT clock_timestamp()"
 _DROP: Final = "DROP TABLE IF EXISTS {table}"
 
 
@@ -69,12 +70,7 @@ async def open_alone(url: str, *, pooler: bool) -> "PostgresEnd":
         )
     end = PostgresEnd(url, await _connected(url, pooler=False, session=SessionAttribute.read_write))
     try:
-        async with _translating():
-            others = await end.connection.fetchval(_OTHERS)
-        if others:
-            raise StoreUnavailable(
-                f"{end.place} has {others} other connections: stop every node and every command that uses it"
-            )
+        await end.require_alone()
     except BaseException:
         end.connection.terminate()
         raise
@@ -107,6 +103,11 @@ class PostgresEnd:
 
     async def rows(self, table: Table, after: Row | None, limit: int) -> list[Row]:
         return await self._fetched(statements.next_rows(table, after, limit), *(after or ()))
+
+    async def time(self) -> datetime | None:
+        [(now,)] = await self._fetched(_TIME)
+        assert isinstance(now, datetime)
+        return now
 
     async def damage(self) -> str | None:
         return None
@@ -141,8 +142,21 @@ class PostgresEnd:
                 raise TransferConflict(f"somebody else is bringing something into {self.place}")
             await self.connection.copy_records_to_table(table.name, records=rows, columns=table.columns)
 
-    async def set_mark(self, mark: Mark | None, *, expected: Mark | None) -> None:
+    async def require_alone(self) -> int:
+        async with _translating():
+            others = await self.connection.fetchval(_OTHERS, SESSION["application_name"])
+        if others:
+            raise StoreUnavailable(
+                f"{self.place} has {others} other connections: stop every node and every command that uses it"
+            )
+        return 0
+
+    async def set_mark(
+        self, mark: Mark | None, *, expected: Mark | None, alone_since: int | None = None
+    ) -> None:
         async with self._changing():
+            if alone_since is not None:
+                await self.require_alone()
             if await self.mark() != expected:
                 raise TransferConflict(f"somebody else has marked {self.place} in this moment")
             await self._execute(statements.UNMARK)
@@ -202,14 +216,6 @@ class PostgresEnd:
     async def _changing(self) -> AsyncIterator[None]:
         async with _translating(), self.connection.transaction(isolation="serializable"):
             yield
-
-
-def place_of(url: str) -> str:
-    """For people: without a password, and without options, one of which might be it."""
-    parts = urlsplit(url)
-    user, _, hosts = parts.netloc.rpartition("@")
-    user = user.partition(":")[0]
-    return f"postgresql://{user + '@' if user else ''}{hosts}{parts.path}"
 
 
 async def _connected(url: str, *, pooler: bool, session: SessionAttribute) -> Connection:

@@ -16,8 +16,8 @@ from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.outcomes import StoreUnavailable
-from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, UNWILLING, translated
+from innkeeper.server.storage.outcomes import Stale, StoreUnavailable
+from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, UNWILLING, NotConnected, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
@@ -93,8 +93,14 @@ class Transitions:
                 return await self._tried(once, deadline, is_retry=lost > 0)
             except ValueError:
                 raise  # a value that does not fit its column: the library counts it among the broken connections
-            except (*COLLISIONS, *UNWILLING) as error:
+            except NotConnected as error:
+                # Whoever does not know whether an earlier try has happened asks as long as there is time: the app
+                # would come again with an attempt of its own, and convict itself.
+                if not lost and not error.is_momentary:
+                    raise
                 reason: Exception = error
+            except (*COLLISIONS, *UNWILLING) as error:
+                reason = error
             except LOST as error:
                 lost += 1
                 reason = error
@@ -120,6 +126,9 @@ class Transitions:
                 if is_retry:
                     # What the lost try did may be seen before it is safe from the loss of this machine.
                     await connection.execute(MAKE_SURE)
+                    if isinstance(outcome, Stale):
+                        # The flow would decide again and make new records, while the lost try may still be under way.
+                        raise StoreUnavailable("whether a lost try has happened is not known")
                 return outcome
         raise collision
 

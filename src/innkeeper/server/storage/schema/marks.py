@@ -47,5 +47,13 @@ def parse(text: str) -> Mark:
     raise MarkUnknown(f"a newer Innkeeper has marked this database ({kind}): use that version")
 
 
+def refusal_of(text: str) -> str:
+    """The same for the column as it is, also where a later version has written it."""
+    try:
+        return parse(text).refusal
+    except MarkUnknown as error:
+        return str(error)
+
+
 class MarkUnknown(Exception):
     """Nobody can say what the mark means."""

@@ -50,7 +50,7 @@ def pending(
     migrations = {migration.number: migration for migration in (load() if known is None else known)}
     for number, checksum in applied:
         if number == marks.NUMBER:
-            raise SchemaRefused(_refusal(checksum))
+            raise SchemaRefused(marks.refusal_of(checksum))
         migration = migrations.get(number)
         if migration is None:
             raise SchemaRefused(
@@ -82,13 +82,6 @@ def tables_of(known: Sequence[Migration]) -> tuple[str, ...]:
             elif dropped := _DROPPED.match(statement):
                 names.pop(dropped[1], None)
     return tuple(names)
-
-
-def _refusal(mark: str) -> str:
-    try:
-        return marks.parse(mark).refusal
-    except marks.MarkUnknown as error:
-        return str(error)
 
 
 def _read(path: Path) -> Migration:

@@ -26,8 +26,10 @@ INSERT: Final = (
     "INSERT INTO clients (client_id, revision, epoch, is_enabled, tokens_not_before, record)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (client_id) DO NOTHING"
 )
+# A restore moves `tokens_not_before` in the column alone. The record does not know of it and must not take it back.
 REPLACE: Final = (
-    "UPDATE clients SET revision = ?2, epoch = ?3, is_enabled = ?4, tokens_not_before = ?5, record = ?6"
+    "UPDATE clients SET revision = ?2, epoch = ?3, is_enabled = ?4,"
+    " tokens_not_before = nullif(max(coalesce(tokens_not_before, 0), coalesce(?5, 0)), 0), record = ?6"
     " WHERE client_id = ?1 AND revision = ?7"
 )
 BURY: Final = (

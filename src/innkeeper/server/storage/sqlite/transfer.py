@@ -112,6 +112,9 @@ class SqliteEnd:
     async def rows(self, table: Table, after: Row | None, limit: int) -> list[Row]:
         return await self._fetched(statements.next_rows(table, after, limit), after or ())
 
+    async def time(self) -> datetime | None:
+        return None
+
     async def damage(self) -> str | None:
         try:
             [(found,), *_] = await self._fetched("PRAGMA integrity_check(1)")
@@ -149,8 +152,17 @@ class SqliteEnd:
 
         await self._changed(run)
 
-    async def set_mark(self, mark: Mark | None, *, expected: Mark | None) -> None:
+    async def require_alone(self) -> int:
+        return await self._run(self._commits_of_others)
+
+    async def set_mark(
+        self, mark: Mark | None, *, expected: Mark | None, alone_since: int | None = None
+    ) -> None:
         def run() -> None:
+            if alone_since is not None and self._commits_of_others() != alone_since:
+                raise TransferConflict(
+                    f"somebody else has written to {self.place} in this moment: let no command run, and try again"
+                )
             if self._mark() != expected:
                 raise TransferConflict(f"somebody else has marked {self.place} in this moment")
             self._connection.execute(statements.UNMARK)
@@ -195,6 +207,9 @@ class SqliteEnd:
             columns=tuple(column for column, _ in columns),
             key=tuple(column for _, column in key),
         )
+
+    def _commits_of_others(self) -> int:
+        return int(str(self._connection.execute("PRAGMA data_version").get))
 
     def _has(self, table: str) -> bool:
         return has_table(self._connection, table)

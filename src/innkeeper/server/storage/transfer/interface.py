@@ -36,6 +36,10 @@ class End(Protocol):
         """The next rows in the order of the key."""
         ...
 
+    async def time(self) -> datetime | None:
+        """What the database's own clock says; None where it has none but the machine's."""
+        ...
+
     async def damage(self) -> str | None:
         """What the database engine itself finds broken in its file, where it can tell."""
         ...
@@ -52,8 +56,17 @@ class End(Protocol):
         """Inserts them and moves the position. Raises `TransferConflict` when it was not `before`."""
         ...
 
-    async def set_mark(self, mark: Mark | None, *, expected: Mark | None) -> None:
-        """Raises `TransferConflict` when it was not `expected`."""
+    async def require_alone(self) -> int:
+        """Raises `StoreUnavailable` while others are connected, where that can be seen.
+
+        The number is another one after others have written, where only that can be seen.
+        """
+        ...
+
+    async def set_mark(
+        self, mark: Mark | None, *, expected: Mark | None, alone_since: int | None = None
+    ) -> None:
+        """Raises `TransferConflict` when it was not `expected`, or others have written since `require_alone`."""
         ...
 
     async def complete(
