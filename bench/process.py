@@ -73,7 +73,15 @@ def cpu_seconds(pid: int) -> float:
     Linux derives a clock id from a process id (CPUCLOCK_SCHED). That clock is what /proc/PID/stat shows
     as utime + stime, in nanoseconds where stat rounds to ticks of 10 ms.
     """
-    return sum(time.clock_gettime((~member << 3) | 2) for member in process_tree(pid))
+    return sum(_cpu_seconds_of(member) for member in process_tree(pid))
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    """Nothing for a child that has ended since the tree was looked at: its parent has its time by now."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
 
 
 def resident_mb(pid: int) -> float:

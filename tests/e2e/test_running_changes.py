@@ -23,7 +23,8 @@ from tests.serving import free_socket, port_of, served
 pytestmark = pytest.mark.e2e
 
 API = "https://api.exampleco.test/timesheets"
-AT_ONCE = 1.0
+# The bound is a second; the machine may be busy. tests/e2e/test_two_nodes.py holds the nodes to it.
+AT_ONCE = 3.0
 
 
 def authorize(house: House, redirect_uri: str, client_id: str = "timesheets-web") -> httpx2.Response:

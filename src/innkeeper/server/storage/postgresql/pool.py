@@ -102,7 +102,9 @@ class Pool:
             # A node that was cut off while its database was moved or replaced was not counted among those connected.
             if self.has_schema and (mark := await connection.fetchval(MARK, timeout=CONNECT_S)) is not None:
                 raise StoreUnavailable(marks.refusal_of(mark))
-        except LOST as error:
+        except (*LOST, AttributeError) as error:
+            if isinstance(error, AttributeError) and not connection.is_closed():
+                raise  # only of a connection that is gone is it the library's way to say so
             connection.terminate()
             raise NotConnected(f"PostgreSQL: {type(error).__name__}: {error}", is_momentary=True) from error
         except BaseException:
