@@ -111,6 +111,8 @@ def open_question(person: Person) -> None:
     """As somebody who is signed in already, by the link of a television."""
     open_sign_in(person)
     person.sign_in("erin")
+    # Nobody listens at the app's address: the browser says so first, or its page would come in between.
+    person.page.wait_for_url(lambda url: url.startswith("chrome-error:"), wait_until="commit")
     person.page.goto(device_codes(person.house)["verification_uri_complete"])
     person.page.wait_for_selector("#device-confirm")
 
