@@ -1,4 +1,4 @@
-"""Everything arrives, whatever interrupts it, and there is no moment at which both databases can be served."""
+"""Everything arrives, whatever interrupts it, and whoever opens both databases finds one of them served at most."""
 
 from __future__ import annotations
 
