@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from innkeeper.server.flows.services import Services
 from innkeeper.server.jobs.lead import LASTS, RENEWED_EVERY_S, Lead
 from innkeeper.server.jobs.runner import JOBS, Job, Runner
+from innkeeper.server.model.identifiers import Attempt
+from innkeeper.server.storage.interface.leases import Leases
 from innkeeper.server.storage.memory.store import MemoryStore
-from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.outcomes import Held, HeldElsewhere, StoreUnavailable
 from tests.flows.test_jobs import Counted, until
 from tests.world import World, a_world
 
@@ -108,6 +110,73 @@ async def test_giving_up_does_not_wait_for_a_store_that_is_away(world: World) ->
     store.is_away = True
     await first.give_up()
     assert not first.is_ours
+
+
+class SlowToTake:
+    """Leases of a store that is slow to take one. Like every store it goes on when its caller was cancelled."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.is_asked = asyncio.Event()
+        self.may_land = asyncio.Event()
+        self.landing: asyncio.Task[Held | HeldElsewhere]
+        self.release = leases.release
+
+    async def take(
+        self, name: str, *, holder: Attempt, now: datetime, lasts: timedelta
+    ) -> Held | HeldElsewhere:
+        self.landing = asyncio.create_task(self._late(name, holder, now, lasts))
+        return await asyncio.shield(self.landing)
+
+    async def _late(
+        self, name: str, holder: Attempt, now: datetime, lasts: timedelta
+    ) -> Held | HeldElsewhere:
+        self.is_asked.set()
+        await self.may_land.wait()
+        return await self._leases.take(name, holder=holder, now=now, lasts=lasts)
+
+
+async def cancelled_renewal(lead: Lead, world: World) -> SlowToTake:
+    """What the store still does of it."""
+    store = world.services.store
+    assert isinstance(store, MemoryStore)
+    slow = SlowToTake(store.leases)
+    store.leases = slow
+    renewal = asyncio.create_task(lead.renew())
+    await slow.is_asked.wait()
+    renewal.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await renewal
+    return slow
+
+
+@pytest.mark.parametrize("has_led", [True, False], ids=["a-later-one", "the-first"])
+async def test_a_renewal_that_lands_late_does_not_keep_what_was_given_up(world: World, has_led: bool) -> None:
+    first, second, _ = two_leads(world)
+    if has_led:
+        await first.renew()
+    slow = await cancelled_renewal(first, world)
+    giving_up = asyncio.create_task(first.give_up())
+    asyncio.get_running_loop().call_later(0.01, slow.may_land.set)
+    await giving_up
+    await slow.landing
+    assert not first.is_ours
+    await second.renew()
+    assert second.is_ours
+
+
+async def test_giving_up_does_not_wait_for_a_renewal_without_an_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("innkeeper.server.jobs.lead._RELEASE_S", 0.01)
+    first, _, _ = two_leads(world)
+    await first.renew()
+    slow = await cancelled_renewal(first, world)
+    async with asyncio.timeout(5):
+        await first.give_up()
+    assert not first.is_ours
+    slow.may_land.set()
+    await slow.landing
 
 
 def quickly(services: Services) -> Lead:

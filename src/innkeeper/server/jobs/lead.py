@@ -10,7 +10,7 @@ from typing import Final
 
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.identifiers import Attempt
-from innkeeper.server.storage.outcomes import Held, StoreUnavailable
+from innkeeper.server.storage.outcomes import Held, HeldElsewhere, StoreUnavailable
 
 LEASE: Final = "jobs"
 LASTS: Final = timedelta(seconds=60)
@@ -37,6 +37,7 @@ class Lead:
         self._monotonic = monotonic
         self._holder = Attempt(services.entropy.random(16))
         self._ends_at_s = 0.0
+        self._asking: asyncio.Task[Held | HeldElsewhere] | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -53,9 +54,9 @@ class Lead:
     async def renew(self) -> None:
         """Raises StoreUnavailable."""
         asked_at_s, was_ours = self._monotonic(), self.is_ours
-        outcome = await self._services.store.leases.take(
-            LEASE, holder=self._holder, now=self._services.clock.now(), lasts=self._lasts
-        )
+        # A task of its own: a caller that is cancelled leaves it under way, and `give_up` has to see its end.
+        self._asking = asyncio.create_task(self._ask())
+        outcome = await asyncio.shield(self._asking)
         is_held = isinstance(outcome, Held)
         self._ends_at_s = asked_at_s + self._lasts.total_seconds() if is_held else 0.0
         if is_held and not was_ours:
@@ -63,9 +64,17 @@ class Lead:
 
     async def give_up(self) -> None:
         """So that the next node need not wait. A store that does not answer must not hold up the end."""
-        if not self.is_ours:
+        asking = self._asking
+        if asking is None or (asking.done() and not self.is_ours):
             return
         self._ends_at_s = 0.0
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_RELEASE_S):
+                # If it landed after the release, it would keep the lease for all its time.
+                await asyncio.gather(asking, return_exceptions=True)
                 await self._services.store.leases.release(LEASE, holder=self._holder)
+
+    async def _ask(self) -> Held | HeldElsewhere:
+        return await self._services.store.leases.take(
+            LEASE, holder=self._holder, now=self._services.clock.now(), lasts=self._lasts
+        )
