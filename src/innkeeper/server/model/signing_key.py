@@ -21,3 +21,8 @@ class SigningKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """From then on it signs nothing."""
     expires_at: datetime | None = None
     """From then on it is not in the JWKS: the last token it signed has ended."""
+
+    @property
+    def stage(self) -> tuple[str, datetime, datetime, datetime | None, datetime | None]:
+        """What a rotation was decided on: sets of keys whose stages are equal are the same set."""
+        return self.kid, self.published_at, self.activates_at, self.retires_at, self.expires_at

@@ -1,7 +1,6 @@
 """APIs, roles, signing keys and the registry's changes, in memory."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -129,7 +128,7 @@ class MemorySigningKeys:
         stored = self._tables.signing_keys
         if is_retry and stored == {record.kid: record for record in records}:
             return Done()
-        if _stages(stored.values()) != _stages(expected):
+        if {record.stage for record in stored.values()} != {record.stage for record in expected}:
             return Stale()
         before = dict(stored)
         stored.clear()
@@ -170,10 +169,3 @@ def _changed(tables: Tables, kind: str, record_id: str, events: Sequence[Event])
     tables.note_change(kind, record_id)
     tables.record(events)
     return Done()
-
-
-Stage = tuple[str, datetime, datetime, datetime | None, datetime | None]
-
-
-def _stages(records: Iterable[SigningKeyRecord]) -> set[Stage]:
-    return {(r.kid, r.published_at, r.activates_at, r.retires_at, r.expires_at) for r in records}

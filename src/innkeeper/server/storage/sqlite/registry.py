@@ -1,7 +1,6 @@
 """APIs, roles, signing keys and the registry's changes, in SQLite."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -193,7 +192,7 @@ def _put_keys(
     after = {record.kid: record for record in records}
     if transaction.is_retry and before == after:
         return Done()
-    if _stages(stored) != _stages(expected):
+    if {record.stage for record in stored} != {record.stage for record in expected}:
         return Stale()
     transaction.change(DELETE_KEYS)
     for record in after.values():
@@ -203,10 +202,3 @@ def _put_keys(
             transaction.note_change("signing_key", kid)
     transaction.record(events)
     return Done()
-
-
-Stage = tuple[str, datetime, datetime, datetime | None, datetime | None]
-
-
-def _stages(records: Iterable[SigningKeyRecord]) -> set[Stage]:
-    return {(r.kid, r.published_at, r.activates_at, r.retires_at, r.expires_at) for r in records}
