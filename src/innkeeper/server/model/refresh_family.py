@@ -1,10 +1,16 @@
 """A refresh family: one row for a refresh token and all its successors (RFC 9700 §4.14.2)."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from innkeeper.server.model.identifiers import Attempt, ClientId, GrantId, HandleKey, Subject
+
+MAX_OVERLAPS: Final = 20
+"""How often the token before the living one is answered again after one rotation."""
+MAX_FAMILIES: Final = 200
+"""Of one person with one app; one more ends the one that would end first."""
 
 
 class RefreshFamily(msgspec.Struct, frozen=True, kw_only=True):

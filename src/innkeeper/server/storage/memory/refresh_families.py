@@ -11,7 +11,7 @@ from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
-from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.refresh_family import MAX_FAMILIES, MAX_OVERLAPS, RefreshFamily
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import (
     FamilyAndGrant,
@@ -23,9 +23,7 @@ from innkeeper.server.storage.outcomes import (
     Stale,
 )
 
-MAX_OVERLAPS: Final = 20
 NONE: Final = timedelta()
-MAX_FAMILIES: Final = 200
 
 
 class MemoryRefreshFamilies:

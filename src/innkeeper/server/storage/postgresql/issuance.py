@@ -6,13 +6,12 @@ from typing import Final
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId
-from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.refresh_family import MAX_FAMILIES, RefreshFamily
 from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.winning import IF_WON, Winning
 from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, Value, to_us
 
-MAX_FAMILIES: Final = 200
 # Everything that a decision to grant something was based on, as it was.
 BASIS: Final = """
 FROM clients c

@@ -8,11 +8,10 @@ from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId
-from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.refresh_family import MAX_FAMILIES, RefreshFamily
 from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, to_us
 from innkeeper.server.storage.sqlite.transaction import Transaction
 
-MAX_FAMILIES: Final = 200
 INSERT_GRANT: Final = """
 INSERT INTO grants (grant_id, client_id, user_id, api, expires_at, opened_by, record, bound_sid)
 SELECT ?1, ?2, ?3, ?4, ?5, ?11, ?6, ?13
