@@ -11,6 +11,7 @@ from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
+from innkeeper.server.storage.consent_additions import extended, skipped
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
 
@@ -66,7 +67,7 @@ class MemoryConsents:
             return Stale()
         for api, scope in additions:
             key = (user_id, client_id, api)
-            tables.consents[key] = _extended(self._of_this_api(*key, now), scope, now)
+            tables.consents[key] = extended(self._of_this_api(*key, now), scope, now)
         key = (user_id, client_id, answered[0])
         tables.consents[key] = replace(self._of_this_api(*key, now), answered=tuple(answered[1]))
         if not is_retry:
@@ -79,7 +80,7 @@ class MemoryConsents:
         """What was allowed for an API of this name that was deleted contributes nothing but its epoch."""
         stored = self._tables.consents.get((user_id, client_id, api))
         if stored is None:
-            return _skipped(user_id, client_id, api, now)
+            return skipped(user_id, client_id, api, now)
         record = None if api is None else self._tables.apis.get(api)
         if record is not None and record.is_younger_than(stored.granted_at):
             return replace(stored, scope=(), answered=(), granted_at=now)
@@ -93,7 +94,7 @@ class MemoryConsents:
         # A grant whose consent was skipped stands on a missing row: revoking gives it one that has moved.
         for grant in tables.grants.values():
             if (grant.user_id, grant.client_id, grant.revoked_at) == (user_id, client_id, None):
-                consents.setdefault(grant.api, _skipped(user_id, client_id, grant.api, grant.created_at))
+                consents.setdefault(grant.api, skipped(user_id, client_id, grant.api, grant.created_at))
         for api, consent in consents.items():
             tables.consents[user_id, client_id, api] = replace(
                 consent, scope=(), answered=(), epoch=consent.epoch + 1
@@ -103,14 +104,3 @@ class MemoryConsents:
         if not is_retry:
             tables.record(events)
         return Done()
-
-
-def _extended(stored: Consent, scope: Scope, now: datetime) -> Consent:
-    """What is stored and this scope; an expired consent contributes nothing but its epoch."""
-    kept = () if stored.expires_at is not None and stored.expires_at <= now else stored.scope
-    return replace(stored, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
-
-
-def _skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
-    """What a missing row stands for: nothing allowed, epoch 0."""
-    return Consent(user_id=user_id, client_id=client_id, api=api, scope=(), epoch=0, granted_at=at)
