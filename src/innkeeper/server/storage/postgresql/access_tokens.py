@@ -8,14 +8,14 @@ from typing import Final
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId, HandleKey
+from innkeeper.server.storage.columns import client_standing_of, standing_of
 from innkeeper.server.storage.outcomes import ClientStanding, Done, OpaqueStanding, Stale
 from innkeeper.server.storage.postgresql.audit import AuditRows
-from innkeeper.server.storage.postgresql.grants import standing_of
 from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.winning import Winning
-from innkeeper.server.storage.rows import ACCESS_TOKEN, Value, from_us, to_us
+from innkeeper.server.storage.rows import ACCESS_TOKEN, Value, to_us
 
 ISSUE: Final = """
 INSERT INTO access_tokens (token_key, grant_id, client_id, expires_at, record)
@@ -65,12 +65,12 @@ class PostgresAccessTokens:
             return None
         token = ACCESS_TOKEN.decode(row[7])
         if token.grant_id is None:
-            return OpaqueStanding(token=token, standing=_client_standing(row[3], row[8], row[5]))
+            return OpaqueStanding(token=token, standing=client_standing_of(row[3], row[8], row[5]))
         return None if row[0] is None else OpaqueStanding(token=token, standing=standing_of(row))
 
     async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:
         row = await self._reader.row(CLIENT_STANDING, (client_id, token))
-        return _client_standing(*(row or (None, None, False)))
+        return client_standing_of(*(row or (None, None, False)))
 
     async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
         return await self._transitions.at_once(partial(_deny, token, expires_at, AuditRows(events)))
@@ -100,11 +100,3 @@ async def _deny(token: HandleKey, expires_at: datetime, audit: AuditRows, statem
     denying.recorded(audit)
     await denying.row(statements)
     return Done()
-
-
-def _client_standing(epoch: int | None, not_before_us: int | None, is_denied: int) -> ClientStanding:
-    return ClientStanding(
-        client_epoch=epoch,
-        tokens_not_before=None if not_before_us is None else from_us(not_before_us),
-        is_denied=bool(is_denied),
-    )

@@ -5,14 +5,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.columns import consents_in, grant_of, user_of
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
     Burnt,
@@ -24,7 +23,7 @@ from innkeeper.server.storage.outcomes import (
     Stale,
 )
 from innkeeper.server.storage.postgresql.audit import AuditRows
-from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.postgresql.consents import OF_GRANT
 from innkeeper.server.storage.postgresql.issuance import (
     GRANT_LASTS,
     INSERT_GRANT,
@@ -40,7 +39,7 @@ from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.winning import IF_WON, Winning
-from innkeeper.server.storage.rows import CODE, GRANT, USER, Value, from_us, to_us
+from innkeeper.server.storage.rows import CODE, Value, to_us
 
 READ: Final = """
 SELECT a.record, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
@@ -113,13 +112,10 @@ class PostgresCodes:
         if row is None:
             return None
         code, grant_record, revoked_us, user, consent_epoch, consents = row
-        grant = GRANT.decode(grant_record)
-        if revoked_us is not None:
-            grant = replace(grant, revoked_at=from_us(revoked_us))
         return CodeAndGrant(
             code=CODE.decode(code),
-            grant=grant,
-            user=USER.decode(user) if user is not None else None,
+            grant=grant_of(grant_record, revoked_us),
+            user=user_of(user),
             consent_epoch=consent_epoch,
             consents=consents_in(consents),
         )

@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
@@ -13,6 +12,7 @@ from innkeeper.server.model.consent import Consent
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
+from innkeeper.server.storage.consent_additions import extended, skipped
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
 from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.registry import GET_API
@@ -23,7 +23,6 @@ from innkeeper.server.storage.rows import API, CONSENT, GRANT
 Addition = tuple[ApiIdentifier | None, Scope]
 Additions = Sequence[Addition]
 
-_ALL: Final = msgspec.json.Decoder(tuple[Consent, ...])
 OF: Final = "SELECT record FROM consents WHERE user_id = $1 AND client_id = $2 ORDER BY api"
 # A column beside a grant `g`: all that its person has allowed its client, as one JSON text, so that one read has it.
 OF_GRANT: Final = """
@@ -42,11 +41,6 @@ PUT: Final = (
 LIVING_GRANTS: Final = (
     "SELECT record FROM grants WHERE user_id = $1 AND client_id = $2 AND revoked_at IS NULL"
 )
-
-
-def consents_in(column: str | None) -> tuple[Consent, ...]:
-    """From the column `OF_GRANT`; nothing when there is no row."""
-    return () if column is None else _ALL.decode(column)
 
 
 class PostgresConsents:
@@ -96,7 +90,7 @@ async def _allow(
         return Stale()
     for api, scope in additions:
         stored = await _of_this_api(user_id, client_id, api, now, transaction)
-        await _put(_extended(stored, scope, now), transaction)
+        await _put(extended(stored, scope, now), transaction)
     api, scope = answered
     stored = await _of_this_api(user_id, client_id, api, now, transaction)
     await _put(replace(stored, answered=tuple(scope)), transaction)
@@ -113,7 +107,7 @@ async def _revoke(
     # A grant whose consent was skipped stands on a missing row: revoking gives it one that has moved.
     for (record,) in await transaction.rows(LIVING_GRANTS, (user_id, client_id)):
         grant = GRANT.decode(record)
-        consents.setdefault(grant.api, _skipped(user_id, client_id, grant.api, grant.created_at))
+        consents.setdefault(grant.api, skipped(user_id, client_id, grant.api, grant.created_at))
     for consent in consents.values():
         await _put(replace(consent, scope=(), answered=(), epoch=consent.epoch + 1), transaction)
     if not consents:
@@ -129,7 +123,7 @@ async def _of_this_api(
     """What was allowed for an API of this name that was deleted contributes nothing but its epoch."""
     row = await transaction.row(ONE, (user_id, client_id, api or ""))
     if row is None:
-        return _skipped(user_id, client_id, api, now)
+        return skipped(user_id, client_id, api, now)
     stored = CONSENT.decode(row[0])
     found = None if api is None else await transaction.row(GET_API, (api,))
     if found is not None and API.decode(found[0]).is_younger_than(stored.granted_at):
@@ -140,14 +134,3 @@ async def _of_this_api(
 async def _put(consent: Consent, transaction: Transaction) -> None:
     key = (consent.user_id, consent.client_id, consent.api or "")
     await transaction.change(PUT, (*key, consent.epoch, CONSENT.encode(consent)))
-
-
-def _extended(stored: Consent, scope: Scope, now: datetime) -> Consent:
-    """What is stored and this scope; an expired consent contributes nothing but its epoch."""
-    kept = () if stored.expires_at is not None and stored.expires_at <= now else stored.scope
-    return replace(stored, scope=tuple(dict.fromkeys((*kept, *scope))), granted_at=now, expires_at=None)
-
-
-def _skipped(user_id: Subject, client_id: ClientId, api: ApiIdentifier | None, at: datetime) -> Consent:
-    """What a missing row stands for: nothing allowed, epoch 0."""
-    return Consent(user_id=user_id, client_id=client_id, api=api, scope=(), epoch=0, granted_at=at)

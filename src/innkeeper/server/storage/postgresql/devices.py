@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.device_authorization import SLOWER_S, TOLERANCE, DeviceAuthorization
 from innkeeper.server.model.events import Event
@@ -14,6 +12,7 @@ from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.throttle import AttemptLimit
+from innkeeper.server.storage.columns import consents_in, device_of, grant_of, poll_outcome, user_of
 from innkeeper.server.storage.outcomes import (
     Answered,
     Blocked,
@@ -29,7 +28,7 @@ from innkeeper.server.storage.outcomes import (
 )
 from innkeeper.server.storage.postgresql import throttles
 from innkeeper.server.storage.postgresql.audit import AuditRows
-from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.postgresql.consents import OF_GRANT
 from innkeeper.server.storage.postgresql.issuance import (
     BASIS,
     GRANT_FOLLOWS,
@@ -41,12 +40,12 @@ from innkeeper.server.storage.postgresql.issuance import (
     with_family,
     with_token,
 )
-from innkeeper.server.storage.postgresql.reader import Reader, Row
+from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.winning import Winning
-from innkeeper.server.storage.rows import DEVICE, GRANT, USER, Value, from_us, to_us
+from innkeeper.server.storage.rows import DEVICE, Value, to_us
 
 _TOLERANCE_US: Final = TOLERANCE // timedelta(microseconds=1)
 Polled = Waiting | TooSoon | Expired | Answered | Gone
@@ -149,15 +148,11 @@ class PostgresDeviceCodes:
     async def read(self, key: HandleKey) -> DeviceAuthorization | DeviceAndGrant | None:
         row = await self._reader.row(READ, (key,))
         if row is None or row[7] is None:
-            return None if row is None else _device(row)
-        grant = GRANT.decode(row[7])
-        if row[8] is not None:
-            grant = replace(grant, revoked_at=from_us(row[8]))
-        user = USER.decode(row[9]) if row[9] is not None else None
+            return None if row is None else device_of(row)
         return DeviceAndGrant(
-            device=_device(row),
-            grant=grant,
-            user=user,
+            device=device_of(row),
+            grant=grant_of(row[7], row[8]),
+            user=user_of(row[9]),
             consent_epoch=row[10],
             consents=consents_in(row[11]),
         )
@@ -243,7 +238,7 @@ async def _find(
         return blocked
     row = await statements.row(FIND, (user_code_mac, to_us(now), browser))
     if row is not None:
-        return _device(row)
+        return device_of(row)
     counted = await throttles.attempt(limits, now, statements)
     return counted if isinstance(counted, Blocked) else Gone()
 
@@ -309,13 +304,13 @@ async def _poll(key: HandleKey, attempt: Attempt, now: datetime, statements: Sta
     }
     told = await Winning(POLL, values).row(statements, "SELECT polled, interval_s FROM won")
     if told is not None:
-        return _told(*told)
+        return poll_outcome(*told)
     row = await statements.row(POLLED, (key,))
     if row is None:
         return Gone()
     state, expires_us, interval_s, polled_by, polled = row
     if polled_by == attempt:
-        return _told(polled, interval_s)
+        return poll_outcome(polled, interval_s)
     is_over = state == "over" or (state == "denied" and expires_us <= now_us)
     return Gone() if is_over else Answered()
 
@@ -346,25 +341,3 @@ async def _redeem(
     if redeemed_by == attempt:
         return Redeemed()
     return Gone() if state != "approved" or expires_us <= to_us(now) or is_revoked else Stale()
-
-
-def _told(polled: str, interval_s: int) -> Waiting | TooSoon | Expired:
-    match polled:
-        case "waiting":
-            return Waiting()
-        case "too_soon":
-            return TooSoon(interval_s=interval_s)
-        case _:
-            return Expired()
-
-
-def _device(row: Row) -> DeviceAuthorization:
-    return replace(
-        DEVICE.decode(row[0]),
-        state=row[1],
-        interval_s=row[2],
-        next_poll_at=from_us(row[3]),
-        claimed_by=row[4],
-        grant_id=row[5],
-        user_id=row[6],
-    )

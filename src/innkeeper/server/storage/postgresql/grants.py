@@ -5,14 +5,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.trusted_issuer import AssertionUse
+from innkeeper.server.storage.columns import standing_of
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Done, GrantStanding, Missing, Stale
 from innkeeper.server.storage.postgresql.assertion_ids import is_claimed
 from innkeeper.server.storage.postgresql.audit import AuditRows
@@ -26,11 +25,11 @@ from innkeeper.server.storage.postgresql.issuance import (
     with_family,
     with_token,
 )
-from innkeeper.server.storage.postgresql.reader import Reader, Row
+from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.winning import Winning
-from innkeeper.server.storage.rows import GRANT, USER, Value, from_us, to_us
+from innkeeper.server.storage.rows import Value, to_us
 
 STANDING: Final = """
 SELECT g.record, g.revoked_at, u.record, c.epoch, coalesce(k.epoch, 0), d.token_key IS NOT NULL,
@@ -141,19 +140,3 @@ async def _revoke(
     grant_id: GrantId, now: datetime, audit: AuditRows, statements: Statements
 ) -> Done | Missing:
     return Done() if await revoke_grant(grant_id, now, audit, statements) else Missing()
-
-
-def standing_of(row: Row) -> GrantStanding:
-    """From the first seven columns of `STANDING`."""
-    grant = GRANT.decode(row[0])
-    if row[1] is not None:
-        grant = replace(grant, revoked_at=from_us(row[1]))
-    user = USER.decode(row[2]) if row[2] is not None else None
-    return GrantStanding(
-        grant=grant,
-        user=user,
-        client_epoch=row[3],
-        consent_epoch=row[4],
-        session_ends_at=None if row[6] is None else from_us(row[6]),
-        is_denied=bool(row[5]),
-    )

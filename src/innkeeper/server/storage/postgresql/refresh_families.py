@@ -6,13 +6,13 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Subject
-from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.model.refresh_family import MAX_OVERLAPS, RefreshFamily
+from innkeeper.server.storage.columns import consents_in, family_of, grant_of, user_of
 from innkeeper.server.storage.outcomes import (
     FamilyAndGrant,
     Gone,
@@ -23,15 +23,14 @@ from innkeeper.server.storage.outcomes import (
     Stale,
 )
 from innkeeper.server.storage.postgresql.audit import AuditRows
-from innkeeper.server.storage.postgresql.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.postgresql.consents import OF_GRANT
 from innkeeper.server.storage.postgresql.issuance import STANDS, revoke_grant, values_of_epochs, with_token
-from innkeeper.server.storage.postgresql.reader import Reader, Row
+from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.winning import Winning
-from innkeeper.server.storage.rows import FAMILY, GRANT, USER, Value, from_us, to_us
+from innkeeper.server.storage.rows import Value, to_us
 
-MAX_OVERLAPS: Final = 20
 LIVING: Final = "SELECT generation FROM won"
 _COLUMNS: Final = (
     'f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f."overlaps", f.is_rotating'
@@ -125,14 +124,10 @@ class PostgresRefreshFamilies:
         row = await self._reader.row(READ, (key,))
         if row is None:
             return None
-        grant = GRANT.decode(row[7])
-        if row[8] is not None:
-            grant = replace(grant, revoked_at=from_us(row[8]))
-        user = USER.decode(row[9]) if row[9] is not None else None
         return FamilyAndGrant(
-            family=_family(row),
-            grant=grant,
-            user=user,
+            family=family_of(row),
+            grant=grant_of(row[7], row[8]),
+            user=user_of(row[9]),
             consent_epoch=row[10],
             consents=consents_in(row[11]),
         )
@@ -175,7 +170,7 @@ class PostgresRefreshFamilies:
         return await self._transitions.at_once(partial(_rotate, rotation))
 
     async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
-        return tuple(_family(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
+        return tuple(family_of(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
 
 
 async def _rotate(
@@ -237,16 +232,3 @@ async def _not_rotated(
     is_ahead = rotation.presented > generation
     await revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, statements)
     return Reused(is_ahead=is_ahead)
-
-
-def _family(row: Row) -> RefreshFamily:
-    family = FAMILY.decode(row[0])
-    return replace(
-        family,
-        generation=row[1],
-        idle_expires_at=from_us(row[2]),
-        rotated_at=None if row[3] is None else from_us(row[3]),
-        rotated_by=None if row[4] is None else Attempt(row[4]),
-        overlaps=row[5],
-        is_rotating=bool(row[6]),
-    )

@@ -8,9 +8,9 @@ from typing import Final
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.identifiers import ClientId, HandleKey
+from innkeeper.server.storage.columns import client_standing_of, standing_of
 from innkeeper.server.storage.outcomes import ClientStanding, Done, OpaqueStanding, Stale
-from innkeeper.server.storage.rows import ACCESS_TOKEN, from_us, to_us
-from innkeeper.server.storage.sqlite.grants import standing_of
+from innkeeper.server.storage.rows import ACCESS_TOKEN, to_us
 from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
@@ -62,12 +62,12 @@ class SqliteAccessTokens:
             return None
         token = ACCESS_TOKEN.decode(row[7])
         if token.grant_id is None:
-            return OpaqueStanding(token=token, standing=_client_standing(row[3], row[8], row[5]))
+            return OpaqueStanding(token=token, standing=client_standing_of(row[3], row[8], row[5]))
         return None if row[0] is None else OpaqueStanding(token=token, standing=standing_of(row))
 
     async def client_standing(self, client_id: ClientId, token: HandleKey | None = None) -> ClientStanding:
         [row] = self._reader.rows(CLIENT_STANDING, (client_id, token))
-        return _client_standing(*row)
+        return client_standing_of(*row)
 
     async def deny(self, token: HandleKey, *, expires_at: datetime, events: Sequence[Event]) -> Done:
         return await self._writer.submit(partial(_deny, token, expires_at, events))
@@ -87,11 +87,3 @@ def _deny(token: HandleKey, expires_at: datetime, events: Sequence[Event], trans
     if transaction.change(DENY, (token, to_us(expires_at))):
         transaction.record(events)
     return Done()
-
-
-def _client_standing(epoch: int | None, not_before_us: int | None, is_denied: int) -> ClientStanding:
-    return ClientStanding(
-        client_epoch=epoch,
-        tokens_not_before=None if not_before_us is None else from_us(not_before_us),
-        is_denied=bool(is_denied),
-    )

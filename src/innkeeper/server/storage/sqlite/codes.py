@@ -5,14 +5,13 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.authorization_code import AuthorizationCode
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
+from innkeeper.server.storage.columns import consents_in, grant_of, user_of
 from innkeeper.server.storage.outcomes import (
     AlreadyRedeemed,
     Burnt,
@@ -23,8 +22,8 @@ from innkeeper.server.storage.outcomes import (
     Replayed,
     Stale,
 )
-from innkeeper.server.storage.rows import CODE, GRANT, USER, from_us, to_us
-from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.rows import CODE, to_us
+from innkeeper.server.storage.sqlite.consents import OF_GRANT
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
     insert_access_token,
@@ -110,13 +109,10 @@ class SqliteCodes:
         if row is None:
             return None
         code, grant_record, revoked_us, user, consent_epoch, consents = row
-        grant = GRANT.decode(grant_record)
-        if revoked_us is not None:
-            grant = replace(grant, revoked_at=from_us(revoked_us))
         return CodeAndGrant(
             code=CODE.decode(code),
-            grant=grant,
-            user=USER.decode(user) if user is not None else None,
+            grant=grant_of(grant_record, revoked_us),
+            user=user_of(user),
             consent_epoch=consent_epoch,
             consents=consents_in(consents),
         )

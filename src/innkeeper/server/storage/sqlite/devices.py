@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.device_authorization import SLOWER_S, TOLERANCE, DeviceAuthorization
 from innkeeper.server.model.events import Event
@@ -14,6 +12,7 @@ from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.throttle import AttemptLimit
+from innkeeper.server.storage.columns import consents_in, device_of, grant_of, poll_outcome, user_of
 from innkeeper.server.storage.outcomes import (
     Answered,
     Blocked,
@@ -27,11 +26,11 @@ from innkeeper.server.storage.outcomes import (
     TooSoon,
     Waiting,
 )
-from innkeeper.server.storage.rows import DEVICE, GRANT, USER, from_us, to_us
+from innkeeper.server.storage.rows import DEVICE, to_us
 from innkeeper.server.storage.sqlite import throttles
-from innkeeper.server.storage.sqlite.consents import OF_GRANT, consents_in
+from innkeeper.server.storage.sqlite.consents import OF_GRANT
 from innkeeper.server.storage.sqlite.issuance import add_family, insert_access_token, insert_grant
-from innkeeper.server.storage.sqlite.reader import Reader, Row
+from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
@@ -125,15 +124,11 @@ class SqliteDeviceCodes:
     async def read(self, key: HandleKey) -> DeviceAuthorization | DeviceAndGrant | None:
         row = self._reader.row(READ, (key,))
         if row is None or row[7] is None:
-            return None if row is None else _device(row)
-        grant = GRANT.decode(row[7])
-        if row[8] is not None:
-            grant = replace(grant, revoked_at=from_us(row[8]))
-        user = USER.decode(row[9]) if row[9] is not None else None
+            return None if row is None else device_of(row)
         return DeviceAndGrant(
-            device=_device(row),
-            grant=grant,
-            user=user,
+            device=device_of(row),
+            grant=grant_of(row[7], row[8]),
+            user=user_of(row[9]),
             consent_epoch=row[10],
             consents=consents_in(row[11]),
         )
@@ -212,7 +207,7 @@ def _find(
     if row is None:
         throttles.count(limits, now, transaction)
         return Gone()
-    return _device(row)
+    return device_of(row)
 
 
 def _claim(key: HandleKey, browser: bytes, now: datetime, transaction: Transaction) -> Done | Gone:
@@ -258,7 +253,7 @@ def _poll(key: HandleKey, attempt: Attempt, now: datetime, transaction: Transact
     state, expires_us, interval_s, next_us, polled_by, polled = row
     now_us = to_us(now)
     if polled_by == attempt:
-        return _told(polled, interval_s)
+        return poll_outcome(polled, interval_s)
     if state == "over" or (state == "denied" and expires_us <= now_us):
         return Gone()
     if expires_us <= now_us:
@@ -270,7 +265,7 @@ def _poll(key: HandleKey, attempt: Attempt, now: datetime, transaction: Transact
         interval_s += SLOWER_S if polled == "too_soon" else 0
         next_us = now_us + interval_s * 1_000_000
     transaction.change(POLL, (key, state, interval_s, next_us, attempt, polled))
-    return _told(polled, interval_s)
+    return poll_outcome(polled, interval_s)
 
 
 def _redeem(
@@ -296,25 +291,3 @@ def _redeem(
     if redeemed_by == attempt:
         return Redeemed()
     return Gone() if state != "approved" or expires_us <= to_us(now) or is_revoked else Stale()
-
-
-def _told(polled: str, interval_s: int) -> Waiting | TooSoon | Expired:
-    match polled:
-        case "waiting":
-            return Waiting()
-        case "too_soon":
-            return TooSoon(interval_s=interval_s)
-        case _:
-            return Expired()
-
-
-def _device(row: Row) -> DeviceAuthorization:
-    return replace(
-        DEVICE.decode(row[0]),
-        state=row[1],
-        interval_s=row[2],
-        next_poll_at=from_us(row[3]),
-        claimed_by=row[4],
-        grant_id=row[5],
-        user_id=row[6],
-    )

@@ -5,16 +5,14 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from msgspec.structs import replace
-
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.events import Event
 from innkeeper.server.model.grant import Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId, HandleKey
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.model.trusted_issuer import AssertionUse
+from innkeeper.server.storage.columns import standing_of
 from innkeeper.server.storage.outcomes import AlreadyClaimed, Done, GrantStanding, Missing, Stale
-from innkeeper.server.storage.rows import GRANT, USER, from_us
 from innkeeper.server.storage.sqlite.assertion_ids import claim, is_claimed
 from innkeeper.server.storage.sqlite.issuance import (
     add_family,
@@ -22,7 +20,7 @@ from innkeeper.server.storage.sqlite.issuance import (
     insert_grant,
     revoke_grant,
 )
-from innkeeper.server.storage.sqlite.reader import Reader, Row
+from innkeeper.server.storage.sqlite.reader import Reader
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.trusted_issuers import is_unmoved
 from innkeeper.server.storage.sqlite.writer import Writer
@@ -123,19 +121,3 @@ def _revoke(
         return Missing()
     revoke_grant(grant_id, now, events, transaction)
     return Done()
-
-
-def standing_of(row: Row) -> GrantStanding:
-    """From the first seven columns of `STANDING`."""
-    grant = GRANT.decode(row[0])
-    if row[1] is not None:
-        grant = replace(grant, revoked_at=from_us(row[1]))
-    user = USER.decode(row[2]) if row[2] is not None else None
-    return GrantStanding(
-        grant=grant,
-        user=user,
-        client_epoch=row[3],
-        consent_epoch=row[4],
-        session_ends_at=None if row[6] is None else from_us(row[6]),
-        is_denied=bool(row[5]),
-    )
