@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -11,6 +13,44 @@ import pytest
 from innkeeper.server.storage.outcomes import Done, Redeemed, StoreUnavailable
 from innkeeper.server.storage.sqlite import SqliteStore
 from tests.contract.store.builders import LATER_THAN_ALL, World
+
+
+class NarrowFile(apsw.VFSFile):
+    """A file on a disk on which the log finds no more room than this, wherever it is."""
+
+    def __init__(self, disk: NarrowDisk, name: Any, flags: list[int]) -> None:
+        super().__init__("unix", name, flags)
+        self._disk = disk
+        self._is_log = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+
+    def xWrite(self, data: Any, offset: int) -> None:
+        if self._is_log and offset + len(data) > self._disk.room:
+            self._disk.refused += 1
+            raise apsw.FullError("no room left for the log")
+        super().xWrite(data, offset)
+
+    def excepthook(self, etype: Any, evalue: Any, etraceback: Any) -> bool:
+        """The failures are meant."""
+        return True
+
+
+class NarrowDisk(apsw.VFS):
+    """The default of every connection while it is in use."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__("narrow", "unix", makedefault=True)
+        self.room = room
+        self.refused = 0
+
+    def xOpen(self, name: Any, flags: list[int]) -> NarrowFile:
+        return NarrowFile(self, name, flags)
+
+
+@pytest.fixture
+def narrow_disk() -> Iterator[NarrowDisk]:
+    disk = NarrowDisk(room=400_000)
+    yield disk
+    disk.unregister()
 
 
 def pages(database: Path) -> int:
@@ -65,3 +105,18 @@ async def test_a_purge_makes_room_on_a_full_disk(sqlite_world: World, database: 
     assert await store.purge(now=LATER_THAN_ALL, limit=1000) > 0
     await store.probe()
     assert await sqlite_world.issue(*sqlite_world.authorization()) == Done()
+
+
+async def test_a_disk_that_the_log_has_filled_is_no_dead_end(
+    narrow_disk: NarrowDisk, sqlite_world: World
+) -> None:
+    done = failed = in_a_row = 0
+    while narrow_disk.refused < 3:
+        outcome = await asyncio.gather(sqlite_world.issued(), return_exceptions=True)
+        is_done = not isinstance(outcome[0], BaseException)
+        assert is_done or isinstance(outcome[0], StoreUnavailable)
+        done, failed = done + is_done, failed + (not is_done)
+        in_a_row = 0 if is_done else in_a_row + 1
+        assert in_a_row < 10, f"nothing is written any more after {done}, though the database itself may grow"
+    assert await sqlite_world.audit("code.issued") == done
+    assert done > 20

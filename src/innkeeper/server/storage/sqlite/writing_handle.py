@@ -70,8 +70,7 @@ class WritingHandle:
         if is_idle and commits - self._checkpointed_commits >= _CHECKPOINT_AFTER_COMMITS:
             self._checkpointed_commits = commits
             # Busy: another process is at it right now.
-            with suppress(apsw.BusyError):
-                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._move_the_log(unless=apsw.BusyError)
 
     def give_up(self) -> None:
         """Nothing further runs on this connection; what was not committed is gone."""
@@ -99,7 +98,14 @@ class WritingHandle:
         except apsw.Error as error:
             raise translated(error) from error
         self._adopt(connection)
+        # On a full disk it may be the log alone that finds no room (F07). What has been moved into the database is
+        # written over; without this no commit would ever come that moves it.
+        self._move_the_log(unless=apsw.Error)
         self._tell_of_foreign_commit()
+
+    def _move_the_log(self, *, unless: type[apsw.Error]) -> None:
+        with suppress(unless):
+            self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _watch(self) -> None:
         """Every 50 ms at most: is the file still ours, and has somebody else written to it?"""
