@@ -19,8 +19,14 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     # Room on every page, so that a new version of a row stays beside the old one and no index has to know.
     "hot": "WITH (fillfactor = 85)",
 }
-# Somebody else made the same table first: their work is seen by the next try.
-_OVERTAKEN: Final = (*COLLISIONS, asyncpg.DuplicateTableError, asyncpg.DuplicateColumnError)
+# Somebody else made the same table first: their work is seen by the next try. A table is a type, too, and it is one or
+# the other that PostgreSQL finds taken.
+_OVERTAKEN: Final = (
+    *COLLISIONS,
+    asyncpg.DuplicateTableError,
+    asyncpg.DuplicateObjectError,
+    asyncpg.DuplicateColumnError,
+)
 _PATIENCE_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
 # A change of a table waits for everybody who reads it, and everybody else waits behind it: a backup under way would
