@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
 from msgspec.structs import replace
 
+from innkeeper.server import app
+from innkeeper.server.config import Database
 from innkeeper.server.storage.outcomes import Done, StoreUnavailable
 from innkeeper.server.storage.postgresql import open_store
+from innkeeper.server.storage.schema.migrations import SchemaRefused
 from tests.contract.store import families, laws
 from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_session, a_token, an_attempt
 from tests.contract.store.conftest import a_database
 from tests.contract.store.rivals import Rivals
+from tests.contract.store.test_postgresql_hosts import with_hosts
 from tests.pooler import a_pooler
 
 WIDTH = 20
@@ -103,6 +109,29 @@ async def test_a_store_that_is_not_told_of_the_pooler_does_not_start(through: st
     """It would set up sessions and name statements, which belong to connections that it does not have."""
     with pytest.raises(StoreUnavailable, match=r"database\.pooler"):
         await open_store(through)
+
+
+@pytest.mark.parametrize("where", ["beside", "in-the-query", "in-the-environment"])
+@pytest.mark.parametrize("what", ["serving", "command", "backup"])
+async def test_several_hosts_and_a_pooler_are_refused(
+    direct: str, where: str, what: Literal["serving", "command", "backup"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them may lead to a standby, where a token that was revoked is still alive."""
+    parts = urlsplit(direct)
+    hosts = f"{parts.hostname},db2.example.test"
+    if where == "beside":
+        url = with_hosts(direct, after="db2.example.test")
+    else:
+        url = f"postgresql://{parts.path}?user={parts.username}"
+        url += f"&host={hosts}" if where == "in-the-query" else ""
+        monkeypatch.setenv("PGHOST", hosts)
+        monkeypatch.setenv("PGPORT", str(parts.port))
+    database = Database(url=url, pooler=True)
+    with pytest.raises(SchemaRefused, match=r"database\.url .*pooler.* one address"):
+        if what == "backup":
+            await (await app.open_snapshot(Path("nowhere"), database)).close()
+        else:
+            await (await app.open_store(Path("nowhere"), database, role=what)).close()
 
 
 async def test_purging_goes_through_it(rivals: Rivals) -> None:

@@ -16,6 +16,7 @@ from innkeeper.server.storage.postgresql.batches import RotationBatches
 from innkeeper.server.storage.postgresql.clients import PostgresClients
 from innkeeper.server.storage.postgresql.codes import PostgresCodes
 from innkeeper.server.storage.postgresql.consents import PostgresConsents
+from innkeeper.server.storage.postgresql.demands import refuse_several_poolers
 from innkeeper.server.storage.postgresql.devices import PostgresDeviceCodes
 from innkeeper.server.storage.postgresql.directories import PostgresDirectories
 from innkeeper.server.storage.postgresql.grants import PostgresGrants
@@ -60,8 +61,11 @@ async def open_store(
     """Connects and brings the schema up to date.
 
     `judges_by_caller`: overlaps by the caller's clock and not by the database's, for tests that set their own.
-    Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
+    Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version or is not
+    what it has to be.
     """
+    if pooler:
+        refuse_several_poolers(url)
     pool = Pool(url, size=max(1, connections - 1), pooler=pooler, has_schema=False)
     try:
         await refuse_forgetful(pool)
