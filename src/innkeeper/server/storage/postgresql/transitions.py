@@ -19,7 +19,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import Stale, StoreUnavailable
 from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, UNWILLING, NotConnected, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
-from innkeeper.server.storage.postgresql.statements import Statements
+from innkeeper.server.storage.postgresql.statements import MAKE_SURE, Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 
 T = TypeVar("T")
@@ -30,8 +30,6 @@ _SHORTEST_PAUSE_S: Final = 0.001
 _LONGEST_PAUSE_S: Final = 0.05
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 HOLDING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# Any commit: once it is durable, on the standby too, so is everything that was committed before it.
-MAKE_SURE: Final = "UPDATE instance SET probed_at = probed_at WHERE id = 1"
 
 
 class _Once(Protocol[Out]):
