@@ -45,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("all", *SUITES, "attacks"),
         help="run the long trials and faults at full length, all of them or one suite, and nothing else",
     )
+    group.addoption(
+        "--trials",
+        type=int,
+        help="with `--faults races`: so many of each race at each width, however long it takes",
+    )
     group.addoption("--broken", action="store_true", help="run every deliberately broken build, nothing else")
 
 

@@ -419,6 +419,41 @@ async def test_LO_04_a_sign_out_that_could_not_be_stored_is_no_sign_out(
     assert session_of(visitor) == session and await is_signed_in(world, session)
 
 
+async def test_LO_04_that_nobody_is_signed_in_any_more_is_not_said_before_it_is_safe(
+    world: World, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first press may have been stored although it was told otherwise, and a failover may still lose it."""
+    visitor, hint = await arrived(world)
+    tables(world).sessions.clear()
+
+    async def away(*args: object, **values: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.services.store.sessions), "end", away)
+        await leave(visitor, method, id_token_hint=hint, post_logout_redirect_uri=BYE)
+    assert visitor.response.status_code == 503
+    await leave(visitor, method, id_token_hint=hint, post_logout_redirect_uri=BYE)
+    is_at(visitor)
+
+
+async def test_LO_04_who_answers_the_question_too_late_is_not_told_before_it_is_safe(
+    world: World, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor, _ = await arrived(world)
+    await leave(visitor, method)
+    is_asked(visitor)
+    tables(world).sessions.clear()
+
+    async def away(*args: object, **values: object) -> None:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.services.store.sessions), "end", away)
+        await visitor.submit("logout-confirm")
+    assert visitor.response.status_code == 503
+
+
 async def test_LO_04_signing_out_breaks_nothing(world: World, method: str) -> None:
     await gone(world, method)
     await still_works(world)

@@ -15,7 +15,7 @@ from innkeeper.server.flows.administer.clients import ClientChanges, NewClient
 from innkeeper.server.flows.administer.refusal import Refused
 from innkeeper.server.model.client import ApiGrant, Client, RefreshPolicy
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId
-from innkeeper.server.storage.outcomes import Conflict
+from innkeeper.server.storage.outcomes import Conflict, StoreUnavailable
 from tests.world import TIMESHEETS, World, a_world, basic
 
 CALLBACK = "https://my.example.test/cb"
@@ -223,6 +223,20 @@ async def test_a_change_that_changes_nothing_writes_nothing() -> None:
     world = await a_world()
     before = await clients.find(world.services, "web")
     assert await clients.change(world.services, "web", ClientChanges(name="Web")) == before
+
+
+async def test_that_nothing_had_to_be_changed_is_not_said_before_it_is_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A change that was answered with an error may be seen, and a failover may still lose it."""
+    world = await a_world()
+
+    async def away(*args: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(world.services.store), "probe", away)
+    with pytest.raises(StoreUnavailable):
+        await clients.change(world.services, "web", ClientChanges(name="Web"))
 
 
 async def test_two_administrators_at_once_lose_neither_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Amount
 from tests.faults.races.harness import Arena, an_arena
 from tests.postgres import Cluster, Foreign
+
+# By width: how many at full length, and how many in the ordinary run.
+Trials = Callable[[Mapping[int, tuple[int, int]], int], int]
+
+
+@pytest.fixture(scope="session")
+def trials_of(amount: Amount, request: pytest.FixtureRequest) -> Trials:
+    """How many of one race: `--trials` of them, or what its width is worth in the time that the suite has."""
+    asked_for: int | None = request.config.getoption("trials")
+
+    def choose(by_width: Mapping[int, tuple[int, int]], width: int) -> int:
+        full, quick = by_width[width]
+        return asked_for or amount(full=full, quick=quick)
+
+    return choose
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Amount
 from tests.faults.races import laws
+from tests.faults.races.conftest import Trials
 from tests.faults.races.harness import Arena
 
 pytestmark = pytest.mark.anyio
@@ -18,9 +19,8 @@ TRIALS: Final = {2: (10_000, 100), 8: (10_000, 40), 32: (2_500, 10)}
 
 @pytest.mark.parametrize("width", laws.WIDTHS)
 @pytest.mark.parametrize("kind", laws.NAMES)
-async def test_one_of_the_rivals_wins(arena: Arena, kind: str, width: int, amount: Amount) -> None:
-    full, quick = TRIALS[width]
-    await laws.one_of_the_rivals_wins(arena, kind, width, amount(full=full, quick=quick))
+async def test_one_of_the_rivals_wins(arena: Arena, kind: str, width: int, trials_of: Trials) -> None:
+    await laws.one_of_the_rivals_wins(arena, kind, width, trials_of(TRIALS, width))
 
 
 @pytest.mark.parametrize("kind", laws.NAMES)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Amount
 from tests.faults.races import laws
-from tests.faults.races.conftest import a_copy
+from tests.faults.races.conftest import Trials, a_copy
 from tests.faults.races.harness import Arena, an_arena
 from tests.faults.races.world import BATCHING
 
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.anyio
 STORE: Final = "postgresql"
 # By width: at full length, and in the ordinary run.
 TRIALS: Final = {2: (10_000, 30), 8: (2_000, 10), 32: (400, 4)}
+IN_BATCHES: Final = {2: (2_000, 30), 8: (400, 10), 32: (80, 4)}
 
 
 @pytest.mark.parametrize("width", laws.WIDTHS)
 @pytest.mark.parametrize("kind", laws.NAMES)
-async def test_one_of_the_rivals_wins(arena: Arena, kind: str, width: int, amount: Amount) -> None:
-    full, quick = TRIALS[width]
-    await laws.one_of_the_rivals_wins(arena, kind, width, amount(full=full, quick=quick))
+async def test_one_of_the_rivals_wins(arena: Arena, kind: str, width: int, trials_of: Trials) -> None:
+    await laws.one_of_the_rivals_wins(arena, kind, width, trials_of(TRIALS, width))
 
 
 @pytest.mark.parametrize("kind", laws.NAMES)
@@ -55,7 +55,6 @@ async def batching_arena(prepared: str, request: pytest.FixtureRequest) -> Async
 @pytest.mark.parametrize("width", laws.WIDTHS)
 @pytest.mark.parametrize("kind", ["refresh", "refresh-overlap"])
 async def test_one_of_the_rivals_wins_in_batches(
-    batching_arena: Arena, kind: str, width: int, amount: Amount
+    batching_arena: Arena, kind: str, width: int, trials_of: Trials
 ) -> None:
-    full, quick = TRIALS[width]
-    await laws.one_of_the_rivals_wins(batching_arena, kind, width, amount(full=full // 5, quick=quick))
+    await laws.one_of_the_rivals_wins(batching_arena, kind, width, trials_of(IN_BATCHES, width))

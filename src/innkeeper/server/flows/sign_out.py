@@ -10,7 +10,7 @@ import msgspec
 from innkeeper.jose import base64url
 from innkeeper.jose.errors import SealBroken
 from innkeeper.oauth.parameters import Parameters
-from innkeeper.server.flows.browser import Browser, SignedIn, signed_in
+from innkeeper.server.flows.browser import Browser, SignedIn, session_key, signed_in
 from innkeeper.server.flows.id_tokens import hinted
 from innkeeper.server.flows.services import Services
 from innkeeper.server.model.client import Client
@@ -68,6 +68,7 @@ async def begin(request: SignOutRequest, browser: Browser, services: Services) -
     client, location = await _proven(request, services)
     person = await signed_in(browser, services)
     if person is None:
+        await _make_sure(browser, services)
         return SignedOut(location=location, request=request)
     subject = None if client is None else services.subjects.of(person.user, client)
     if not end_session.may_skip_question(request, client, subject):
@@ -82,7 +83,9 @@ async def confirm(request: SignOutRequest, browser: Browser, services: Services)
     person = await signed_in(browser, services)
     if person is not None and request.asked != person.session.sid:
         return _ask(request, person, client, location)
-    if person is not None:
+    if person is None:
+        await _make_sure(browser, services)
+    else:
         await _end(person, client, browser, services)
     return SignedOut(location=location, request=request)
 
@@ -120,6 +123,13 @@ async def _proven(request: SignOutRequest, services: Services) -> tuple[Client |
 def _ask(request: SignOutRequest, person: SignedIn, client: Client | None, location: str | None) -> Ask:
     asked = msgspec.structs.replace(request, asked=person.session.sid)
     return Ask(request=asked, person=person, client=client, location=location)
+
+
+async def _make_sure(browser: Browser, services: Services) -> None:
+    """A session that is gone already may have been ended by a request that was told it was not stored."""
+    key = session_key(browser)
+    if key is not None and await services.store.sessions.get(key) is None:
+        await services.store.sessions.end(key, events=())
 
 
 async def _end(person: SignedIn, client: Client | None, browser: Browser, services: Services) -> None:

@@ -73,6 +73,7 @@ async def change(services: Services, identifier: str, changes: ApiChanges) -> Ap
         return after
 
     return await replace(
+        services.store,
         lambda: find(services, identifier),
         decide,
         lambda api: services.store.apis.replace(api, events=changed(services, "api", identifier, "changed")),

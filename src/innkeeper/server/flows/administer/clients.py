@@ -71,6 +71,7 @@ async def change(services: Services, client_id: str, changes: ClientChanges) -> 
         return after
 
     return await replace(
+        services.store,
         lambda: find(services, client_id),
         decide,
         lambda client: services.store.clients.replace(
@@ -93,6 +94,7 @@ async def rotate_secret(services: Services, client_id: str, *, keep_old: timedel
         return with_changes(client, secrets=(added, *client_secrets.ending(client.secrets, now, keep_old)))
 
     client = await replace(
+        services.store,
         lambda: find(services, client_id),
         decide,
         lambda client: services.store.clients.replace(

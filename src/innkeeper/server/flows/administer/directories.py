@@ -57,6 +57,7 @@ async def change(services: Services, name: str, changes: DirectoryChanges) -> Di
         return outcome
 
     return await replace(
+        services.store,
         lambda: find(services, name),
         lambda directory: _applied(directory, changes),
         write,

@@ -65,7 +65,10 @@ async def change(services: Services, name: str, changes: IssuerChanges) -> Trust
         return outcome
 
     return await replace(
-        lambda: find(services, name), lambda issuer: _applied(issuer, changes, apps, services), write
+        services.store,
+        lambda: find(services, name),
+        lambda issuer: _applied(issuer, changes, apps, services),
+        write,
     )
 
 

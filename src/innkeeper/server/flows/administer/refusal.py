@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 from innkeeper.server.flows.services import Services
 from innkeeper.server.identity.directories import bare
 from innkeeper.server.model.events import RecordChanged
+from innkeeper.server.storage.interface import Store
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing
 
 Record = TypeVar("Record")
@@ -22,6 +23,7 @@ def changed(services: Services, kind: str, record_id: str, change: str) -> tuple
 
 
 async def replace(
+    store: Store,
     read: Callable[[], Awaitable[Record]],
     decide: Callable[[Record], Record],
     write: Callable[[Record], Awaitable[Done | Conflict | Missing]],
@@ -32,6 +34,8 @@ async def replace(
         before = await read()
         after = decide(before)
         if after == before:
+            # As it is wanted already, perhaps by a change that was answered with an error: it must not be lost yet.
+            await store.probe()
             return before
         match await write(after):
             case Done():

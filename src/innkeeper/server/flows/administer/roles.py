@@ -62,6 +62,7 @@ async def change(services: Services, name: str, changes: RoleChanges) -> Role:
         )
 
     return await replace(
+        services.store,
         lambda: find(services, name),
         decide,
         lambda role: services.store.roles.replace(role, events=changed(services, "role", name, "changed")),

@@ -184,6 +184,7 @@ async def _replace(services: Services, user_id: Subject, decide: Callable[[User]
         return await find(services, user_id)
 
     return await replace(
+        services.store,
         read,
         decide,
         lambda user: services.store.users.replace(

@@ -108,6 +108,7 @@ class Sessions(Protocol):
         """Ends the session of this handle, with every other handle of its `sid`.
 
         What is bound to it dies with the missing row: no code of it is redeemed, none is issued, no token lives.
+        That there is none (any more) is as safe as if this had ended it.
         """
         ...
 

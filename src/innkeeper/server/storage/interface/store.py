@@ -61,7 +61,10 @@ class Store(Protocol):
         ...
 
     async def probe(self) -> None:
-        """Proves that a write can be made durable; raises StoreUnavailable otherwise (readiness)."""
+        """Proves that a write can be made durable, and with it whatever was seen before; or StoreUnavailable.
+
+        For readiness, and before it is said of something that was only read that it is so for good.
+        """
         ...
 
     async def purge(self, *, now: datetime, limit: int) -> int:

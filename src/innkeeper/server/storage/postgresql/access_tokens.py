@@ -98,5 +98,6 @@ async def _issue(
 async def _deny(token: HandleKey, expires_at: datetime, audit: AuditRows, statements: Statements) -> Done:
     denying = Winning(DENY, {"token_key": token, "expires_at": to_us(expires_at)})
     denying.recorded(audit)
-    await denying.row(statements)
+    if await denying.row(statements) is None:
+        await statements.make_sure()
     return Done()

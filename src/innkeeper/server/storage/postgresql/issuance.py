@@ -78,6 +78,7 @@ DELETE FROM refresh_families WHERE family_key IN (
 REVOKE: Final = """
 UPDATE grants SET revoked_at = :now WHERE grant_id = :grant_id AND revoked_at IS NULL RETURNING grant_id
 """
+WAS_REVOKED: Final = "SELECT EXISTS (SELECT 1 FROM won) FROM grants WHERE grant_id = :grant_id"
 
 
 def values_of_epochs(epochs: Epochs) -> dict[str, Value]:
@@ -151,4 +152,7 @@ async def revoke_grant(grant_id: GrantId, now: datetime, audit: AuditRows, state
     """Whether there is one. What was revoked before keeps its instant and leaves no second audit row."""
     revoking = Winning(REVOKE, {"grant_id": grant_id, "now": to_us(now)})
     revoking.recorded(audit)
-    return await revoking.row(statements, "SELECT 1 FROM grants WHERE grant_id = :grant_id") is not None
+    found = await revoking.row(statements, WAS_REVOKED)
+    if found is not None and not found[0]:
+        await statements.make_sure()
+    return found is not None

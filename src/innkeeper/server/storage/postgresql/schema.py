@@ -19,8 +19,14 @@ PLACEHOLDERS: Final[Mapping[str, str]] = {
     # Room on every page, so that a new version of a row stays beside the old one and no index has to know.
     "hot": "WITH (fillfactor = 85)",
 }
-# Somebody else made the same table first: their work is seen by the next try.
-_OVERTAKEN: Final = (*COLLISIONS, asyncpg.DuplicateTableError, asyncpg.DuplicateColumnError)
+# Somebody else made the same table first: their work is seen by the next try. A table is a type, too, and it is one or
+# the other that PostgreSQL finds taken.
+_OVERTAKEN: Final = (
+    *COLLISIONS,
+    asyncpg.DuplicateTableError,
+    asyncpg.DuplicateObjectError,
+    asyncpg.DuplicateColumnError,
+)
 _PATIENCE_S: Final = 60.0
 _LONGEST_S: Final = 3600.0
 # A change of a table waits for everybody who reads it, and everybody else waits behind it: a backup under way would
@@ -31,7 +37,6 @@ HAS_TABLE: Final = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
 )
 COUNT_TABLES: Final = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()"
-COMMITS: Final = "SHOW synchronous_commit"
 APPLIED: Final = "SELECT number, checksum FROM schema_migrations ORDER BY number"
 CREATE_LEDGER: Final = (
     "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
@@ -40,16 +45,6 @@ CREATE_LEDGER: Final = (
 NOTE_APPLIED: Final = (
     "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)"
 )
-
-
-async def refuse_forgetful(pool: Pool) -> None:
-    """Raises SchemaRefused where an answer could leave before what it says is on disk."""
-    async with pool.connection(time.monotonic() + _PATIENCE_S) as connection:
-        if await connection.fetchval(COMMITS) == "off":
-            raise SchemaRefused(
-                "the database forgets what it has acknowledged when it crashes (synchronous_commit is off), and"
-                " with it revocations: set it to on for this database or this role"
-            )
 
 
 async def migrate(pool: Pool) -> None:

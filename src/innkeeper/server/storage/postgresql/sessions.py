@@ -124,4 +124,7 @@ async def _end(key: HandleKey, audit: AuditRows, statements: Statements) -> Done
     ending.recorded(audit)
     if await ending.row(statements, "SELECT 1 FROM won LIMIT 1") is not None:
         return Done()
-    return Done() if statements.is_retry else Missing()
+    if statements.is_retry:
+        return Done()
+    await statements.make_sure()
+    return Missing()

@@ -1,7 +1,7 @@
 """Statements on one connection, each durable by itself: what most transitions are made of."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.pool import Connection
@@ -9,6 +9,8 @@ from innkeeper.server.storage.postgresql.texts import refuse_unheld
 from innkeeper.server.storage.rows import Value
 
 Row = tuple[Any, ...]
+# Any commit: once it is durable, on the standby too, so is everything that was committed before it.
+MAKE_SURE: Final = "UPDATE instance SET probed_at = probed_at WHERE id = 1"
 
 
 class Statements:
@@ -42,3 +44,10 @@ class Statements:
         refuse_unheld(values)
         status = await self._connection.execute(sql, *values)
         return int(status.rpartition(" ")[2])
+
+    async def make_sure(self) -> None:
+        """Before it is said that something has ended already: what is seen may not have reached the standby.
+
+        A commit that waited for it when the primary crashed is seen by everybody once that has started again.
+        """
+        await self.change(MAKE_SURE)

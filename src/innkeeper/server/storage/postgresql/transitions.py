@@ -28,7 +28,7 @@ from innkeeper.server.storage.postgresql.faults import (
     translated,
 )
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
-from innkeeper.server.storage.postgresql.statements import Statements
+from innkeeper.server.storage.postgresql.statements import MAKE_SURE, Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.troubles import Troubles
 
@@ -42,8 +42,6 @@ _LONGEST_PAUSE_S: Final = 0.05
 _SIGNS: Final = (*LOST, *AWAY, StoreUnavailable, TimeoutError, asyncpg.LockNotAvailableError)
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 HOLDING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-# Any commit: once it is durable, on the standby too, so is everything that was committed before it.
-MAKE_SURE: Final = "UPDATE instance SET probed_at = probed_at WHERE id = 1"
 
 
 class _Once(Protocol[Out]):

@@ -33,4 +33,7 @@ async def mark_untold(
     marking.recorded(audit)
     if await marking.row(transaction) is not None:
         return Done()
-    return Missing() if await transaction.row(IS_MARKED, (key, attempt)) is None else Done()
+    if await transaction.row(IS_MARKED, (key, attempt)) is None:
+        return Missing()
+    await transaction.make_sure()
+    return Done()
