@@ -108,8 +108,13 @@ async def test_the_other_node_convicts_nobody_in_the_moment_in_which_it_happens(
     with frozen(pair.standby):
         await asyncio.gather(*(is_away(one, token) for token in tokens))
         await outlast_the_overlap()
+        reads = other.services.store.counters.reads  # type: ignore[attr-defined]
         waiting = [asyncio.create_task(refresh(other, token)) for token in tokens]
-        await asyncio.sleep(0.15)
+        async with asyncio.timeout(30):
+            while other.services.store.counters.reads < reads + len(tokens):  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+        # What they have begun to read is what it was before; now they come upon the row.
+        await asyncio.sleep(0.1)
     for token, asked in zip(tokens, waiting, strict=True):
         answer = await asked
         # It may say that it does not know yet; the first node does, before long.
