@@ -8,12 +8,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 
 from tests.postgres import a_free_port
@@ -32,9 +33,22 @@ max_client_conn = 200
 """
 
 
+# What Innkeeper sets for its own sessions, and cannot set here.
+OF_THE_ROLE: Final = {"lock_timeout": "1500ms", "idle_in_transaction_session_timeout": "5s"}
+
+
+async def give_to_the_role(dsn: str, settings: Mapping[str, str] = OF_THE_ROLE) -> None:
+    """In this database alone, for the connections that a pooler opens from now on."""
+    connection = await asyncpg.connect(dsn)
+    for name, value in settings.items():
+        database = urlsplit(dsn).path.lstrip("/")
+        await connection.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {database} SET {name} = '{value}'")
+    await connection.close()
+
+
 @contextmanager
-def a_pooler(dsn: str, *, size: int = 4) -> Iterator[str]:
-    """The DSN that leads through it. `size` connections to PostgreSQL are shared by all who come."""
+def a_pooler(dsn: str, *, size: int = 4, user: str | None = None) -> Iterator[str]:
+    """The DSN that leads through it. `size` connections to PostgreSQL are shared by all who come, as `user`."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
@@ -42,7 +56,7 @@ def a_pooler(dsn: str, *, size: int = 4) -> Iterator[str]:
     own_port = a_free_port()
     settings = _SETTINGS.format(
         database=parts.path.lstrip("/"), host=parts.hostname, port=parts.port or 5432,
-        user=parts.username, own_port=own_port, size=size,
+        user=_quoted(user or parts.username or ""), own_port=own_port, size=size,
     )  # fmt: skip
     folder = Path(tempfile.mkdtemp(prefix="innkeeper-pgbouncer-"))
     folder.chmod(0o755)
@@ -59,6 +73,11 @@ def a_pooler(dsn: str, *, size: int = 4) -> Iterator[str]:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
+
+
+def _quoted(text: str) -> str:
+    """https://www.pgbouncer.org/config.html#section-databases"""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

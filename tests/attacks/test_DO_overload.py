@@ -146,6 +146,54 @@ def test_bodies_that_broke_off_make_no_room_for_more(listening: Listening, slow:
         assert slow.under_way == MOST
 
 
+def test_a_pipelined_request_whose_body_never_comes_makes_no_room_for_more(
+    listening: Listening, slow: Slow
+) -> None:
+    """It has no task yet, so it must not be taken off those that have: the bound could be talked away."""
+    with ExitStack() as stack:
+        for _ in range(3 * MOST):
+            client = stack.enter_context(listening.connect())
+            client.sendall(SLOW + POST + b"Content-Length: 100\r\n\r\nhalf of it")
+        within(5, lambda: slow.under_way >= MOST)
+        time.sleep(0.2)
+        assert slow.under_way == MOST
+        assert listening.ask(PAGE).statuses == [503]
+
+
+def test_a_pipelined_request_that_has_started_waits_for_its_body_like_any_other(
+    listening: Listening, slow: Slow
+) -> None:
+    """Once the one ahead of it was answered it has a task, costs nothing, and keeps nobody out."""
+    with ExitStack() as stack:
+        for _ in range(2 * MOST):
+            client = stack.enter_context(listening.connect())
+            client.sendall(PAGE + POST + b"Content-Length: 100\r\n\r\nhalf of it")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(0.2)
+        assert listening.ask(PAGE).statuses == [200]
+    with ExitStack() as stack:
+        for _ in range(2 * MOST):
+            stack.enter_context(listening.connect()).sendall(SLOW)
+        within(5, lambda: slow.under_way >= MOST)
+        time.sleep(0.2)
+        assert slow.under_way == MOST
+
+
+def test_a_body_that_nobody_waits_for_makes_no_room_for_more(listening: Listening, slow: Slow) -> None:
+    """Answered before it has come: the task is over, so there is nothing to take it off."""
+    early = POST.replace(b"/form", b"/nowhere") + b"Content-Length: 100\r\n\r\nhalf of it"
+    with ExitStack() as stack:
+        for _ in range(3 * MOST):
+            client = stack.enter_context(listening.connect())
+            client.sendall(early)
+            assert client.recv(65536).startswith(b"HTTP/1.1 404")
+        for _ in range(2 * MOST):
+            stack.enter_context(listening.connect()).sendall(SLOW)
+        within(5, lambda: slow.under_way >= MOST)
+        time.sleep(0.2)
+        assert slow.under_way == MOST
+
+
 def test_those_who_hang_up_still_count_until_their_work_is_done(
     listening: Listening, busy: list[socket.socket], slow: Slow
 ) -> None:

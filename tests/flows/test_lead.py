@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 
 import pytest
@@ -216,6 +217,82 @@ async def test_a_woken_shared_job_stays_with_its_node(world: World) -> None:
         await asyncio.sleep(0.001)
     assert job.runs == 0
     await runner.stop()
+
+
+class Torn:
+    """Leases in a table that cannot be read any more: an error, but no database that is away."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.is_torn = True
+        self.asked = 0
+
+    async def take(
+        self, name: str, *, holder: Attempt, now: datetime, lasts: timedelta
+    ) -> Held | HeldElsewhere:
+        self.asked += 1
+        if self.is_torn:
+            raise LookupError("invalid page in block 0 of relation leases")
+        return await self._leases.take(name, holder=holder, now=now, lasts=lasts)
+
+    async def release(self, name: str, *, holder: Attempt) -> None:
+        if self.is_torn:
+            raise LookupError("invalid page in block 0 of relation leases")
+        await self._leases.release(name, holder=holder)
+
+
+def torn(world: World) -> Torn:
+    store = world.services.store
+    assert isinstance(store, MemoryStore)
+    leases = store.leases = Torn(store.leases)
+    return leases
+
+
+async def test_whatever_becomes_of_the_lease_the_jobs_of_this_node_go_on(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node whose registry stands still would go on serving an app that was disabled elsewhere."""
+    leases, own, shared = torn(world), Counted(), Counted()
+    jobs = [Job("own", 0.001, own), Job("shared", 0.001, shared, on_one_node=True)]
+    runner = Runner(world.services, jobs, quickly(world.services))
+    with caplog.at_level(logging.ERROR):
+        runner.start()
+        await until(lambda: leases.asked > 5 and own.runs > 5)
+        assert shared.runs == 0
+        leases.is_torn = False
+        await until(lambda: shared.runs > 5)
+        await runner.stop()
+    [record] = caplog.records
+    assert "lease" in record.message and "invalid page" in record.message and record.exc_info
+
+
+async def test_a_lease_that_cannot_be_given_back_is_told_and_stops_nobody(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _, _ = two_leads(world)
+    await first.renew()
+    torn(world)
+    with caplog.at_level(logging.ERROR):
+        await first.give_up()
+    assert not first.is_ours
+    assert "invalid page" in caplog.text
+
+
+async def test_whatever_ended_the_jobs_the_lease_is_given_back(world: World) -> None:
+    class Breaking(Lead):
+        async def keep(self) -> None:
+            await self.renew()
+            raise LookupError("a fault of ours")
+
+    lead = Breaking(world.services)
+    runner = Runner(world.services, [], lead)
+    runner.start()
+    await until(lambda: lead.is_ours)
+    with pytest.raises(ExceptionGroup):
+        await runner.stop()
+    second = quickly(world.services)
+    await second.renew()
+    assert second.is_ours
 
 
 def test_what_looks_after_one_node_runs_on_each() -> None:

@@ -1,4 +1,7 @@
-"""A wire to PostgreSQL that is cut when a COMMIT is on its way, or when its answer is: it knows where messages end."""
+"""A wire to PostgreSQL that is cut when a COMMIT is on its way, or when its answer is, or before anything was said.
+
+It knows where messages end.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-Where = Literal["after", "during"]
+Where = Literal["before", "after", "during"]
 _CHUNK: Final = 1 << 16
 # https://www.postgresql.org/docs/current/protocol-message-formats.html
 _EXECUTE, _QUERY, _COMPLETE, _READY, _IDLE = b"E", b"Q", b"C", b"Z", b"I"
@@ -47,7 +50,10 @@ class Cutter:
         self.cuts = 0
 
     def cut_next(self, where: Where) -> None:
-        """The next commit: `after` it has happened and before its answer arrives, or `during` it, nobody knows when."""
+        """The next commit: `after` it has happened and before its answer arrives, or `during` it, nobody knows when.
+
+        Or `before` the next word on a connection that was idle: nothing has happened, and nobody knows that either.
+        """
         self._armed = where
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,6 +87,7 @@ class _Wire:
         self._cutter = cutter
         self._client = client
         self._server = server
+        self._is_ready = False
         self._is_idle = True
         self._has_completed = False
         self._is_deaf = False
@@ -99,6 +106,10 @@ class _Wire:
         messages = Messages(begins_untyped=True)
         while data := await self._client[0].read(_CHUNK):
             for kind, message in messages.feed(data):
+                if self._is_ready and self._is_idle and self._cutter.takes("before"):
+                    self._client[1].transport.abort()
+                    self._server[1].transport.abort()
+                    return
                 self._server[1].write(message)
                 is_commit = self._is_idle and kind == _EXECUTE
                 is_commit |= not self._is_idle and kind == _QUERY and message[5:].startswith(b"COMMIT")
@@ -117,6 +128,7 @@ class _Wire:
                 if kind == _COMPLETE:
                     self._has_completed = True
                 elif kind == _READY:
+                    self._is_ready = True
                     self._is_idle = message[5:] == _IDLE
                     if self._is_idle and self._has_completed and self._cutter.takes("after"):
                         return

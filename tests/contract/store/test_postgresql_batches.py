@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from msgspec.structs import replace
 
 from innkeeper.server.storage.outcomes import Overlapped, Rotated, Stale, StoreUnavailable
 from innkeeper.server.storage.postgresql import PostgresStore, open_store
+from innkeeper.server.storage.postgresql.statements import Statements
 from tests.contract.store import families
 from tests.contract.store.builders import NOW, AnyStore, World, a_token, opaque
 from tests.contract.store.conftest import a_database
@@ -102,3 +104,62 @@ async def test_a_batch_without_a_database_is_unavailable_for_all(
     told = await asyncio.gather(*rotations, return_exceptions=True)
     assert [type(error) for error in told] == [StoreUnavailable] * 3
     assert await families.rotate(world, family, now=NOW) == Rotated(generation=1)
+
+
+async def test_a_row_that_somebody_holds_keeps_no_other_rotation_from_its_answer(
+    world: World, nodes: list[PostgresStore]
+) -> None:
+    """F15: an administrator's own transaction stands on one family, and the batch waits for it."""
+    held, *free = [await families.begun(world) for _ in range(4)]
+    holding = await asyncpg.connect(nodes[0]._pool._url)
+    await holding.execute("BEGIN")
+    await holding.execute("SELECT 1 FROM refresh_families WHERE family_key = $1 FOR UPDATE", held.key)
+    told = await asyncio.gather(
+        *(families.rotate(world, family) for family in (held, *free)), return_exceptions=True
+    )
+    assert type(told[0]) is StoreUnavailable
+    assert told[1:] == [Rotated(generation=1)] * 3
+    await holding.execute("ROLLBACK")
+    await holding.close()
+    assert await families.rotate(world, held) == Rotated(generation=1)
+    assert await world.audit("refresh.rotated") == 4
+
+
+@pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError])
+async def test_a_batch_that_met_somebody_is_done_one_by_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    many = [await families.begun(world) for _ in range(5)]
+    tried: list[None] = []
+
+    async def meet(*_: object) -> Any:
+        tried.append(None)
+        raise error("met")
+
+    monkeypatch.setattr(Statements, "batch", meet)
+    told = await asyncio.gather(*(families.rotate(world, family) for family in many))
+    assert told == [Rotated(generation=1)] * 5
+    assert len(tried) == 1
+    assert await world.audit("refresh.rotated") == 5
+
+
+async def test_a_batch_whose_first_try_was_lost_is_not_left_in_doubt_by_its_second(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lost one may be the one that holds the rows: it is asked for again until somebody knows."""
+    many = [await families.begun(world) for _ in range(3)]
+    send, tried = Statements.batch, 0
+
+    async def meet_once(self: Statements, sql: str, arrays: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if self.is_retry and tried == 2:
+            raise asyncpg.LockNotAvailableError("met")
+        return await send(self, sql, arrays)
+
+    monkeypatch.setattr(Statements, "batch", meet_once)
+    world.store.lose_next_answer()
+    told = await asyncio.gather(*(families.rotate(world, family) for family in many))
+    assert told == [Rotated(generation=1)] * 3
+    assert tried == 3
+    assert await world.audit("refresh.rotated") == 3

@@ -1,7 +1,8 @@
 """The connection to PostgreSQL is cut around a COMMIT, for real: what was asked for happens once, and is told once.
 
-`after`: it has happened, and its answer is cut off. `during`: it is on its way, and may still be under way when the
-store tries again. Either way the store finds out by the attempt, and nobody above it notices.
+`before`: the connection was stale, and nothing has happened. `after`: it has happened, and its answer is cut off.
+`during`: it is on its way, and may still be under way when the store tries again. Either way the store finds out by the
+attempt, and nobody above it notices.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.contract.store.test_lost_answers import TRANSITIONS, Transition
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["after", "during"])
+@pytest.fixture(params=["before", "after", "during"])
 def where(request: pytest.FixtureRequest) -> Where:
     found: Where = request.param
     return found

@@ -104,7 +104,7 @@ async def test_whenever_a_connection_is_dropped_the_database_is_away_and_nothing
     """Between any two steps of the library: it must never look like a fault of ours, which would be a 500."""
     async with opened(await postgres.fresh_database()) as store:
         for number in range(60):
-            monkeypatch.setattr(pools, "COMMAND_S", number * 0.0005)
+            monkeypatch.setattr(pools, "WHOLE_S", number * 0.0005)
             with suppress(StoreUnavailable):
                 await store.clients.get(APP)
             with suppress(StoreUnavailable):

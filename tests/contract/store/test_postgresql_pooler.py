@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from innkeeper.server.storage.outcomes import Done, StoreUnavailable
+from innkeeper.server import app
+from innkeeper.server.config import Database
+from innkeeper.server.storage.outcomes import Done, Redeemed, StoreUnavailable
 from innkeeper.server.storage.postgresql import open_store
+from innkeeper.server.storage.schema.migrations import SchemaRefused
 from tests.contract.store import families, laws
 from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_session, a_token, an_attempt
 from tests.contract.store.conftest import a_database
 from tests.contract.store.rivals import Rivals
-from tests.pooler import a_pooler
+from tests.contract.store.test_postgresql_hosts import with_hosts
+from tests.contract.store.test_postgresql_settings import WAITS
+from tests.pooler import OF_THE_ROLE, a_pooler, give_to_the_role
+from tests.postgres import Cluster, Foreign
 
 WIDTH = 20
 
@@ -27,8 +38,9 @@ async def direct(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def through(direct: str) -> Iterator[str]:
+async def through(direct: str) -> AsyncIterator[str]:
     """Two nodes of ten connections each share three."""
+    await give_to_the_role(direct)
     with a_pooler(direct, size=3) as dsn:
         yield dsn
 
@@ -103,6 +115,89 @@ async def test_a_store_that_is_not_told_of_the_pooler_does_not_start(through: st
     """It would set up sessions and name statements, which belong to connections that it does not have."""
     with pytest.raises(StoreUnavailable, match=r"database\.pooler"):
         await open_store(through)
+
+
+@pytest.mark.parametrize("where", ["beside", "in-the-query", "in-the-environment"])
+@pytest.mark.parametrize("what", ["serving", "command", "backup"])
+async def test_several_hosts_and_a_pooler_are_refused(
+    direct: str, where: str, what: Literal["serving", "command", "backup"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them may lead to a standby, where a token that was revoked is still alive."""
+    parts = urlsplit(direct)
+    hosts = f"{parts.hostname},db2.example.test"
+    if where == "beside":
+        url = with_hosts(direct, after="db2.example.test")
+    else:
+        url = f"postgresql://{parts.path}?user={parts.username}"
+        url += f"&host={hosts}" if where == "in-the-query" else ""
+        monkeypatch.setenv("PGHOST", hosts)
+        monkeypatch.setenv("PGPORT", str(parts.port))
+    database = Database(url=url, pooler=True)
+    with pytest.raises(SchemaRefused, match=r"database\.url .*pooler.* one address"):
+        if what == "backup":
+            await (await app.open_snapshot(Path("nowhere"), database)).close()
+        else:
+            await (await app.open_store(Path("nowhere"), database, role=what)).close()
+
+
+async def test_who_waits_for_a_row_through_it_gives_up_and_nothing_happens_later(
+    rivals: Rivals, direct: str
+) -> None:
+    """The pooler goes on with a statement whose client is gone: it would happen after its 503."""
+    world = rivals.world
+    code, _ = await world.issued()
+    holding = await asyncpg.connect(direct)
+    await holding.execute("BEGIN")
+    await holding.execute("SELECT 1 FROM authorization_codes FOR UPDATE")
+    with pytest.raises(StoreUnavailable):
+        await world.redeem(code)
+    assert await holding.fetchval(WAITS) == 0
+    await holding.execute("ROLLBACK")
+    await holding.close()
+    assert await world.redeem(code) == Redeemed()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        OF_THE_ROLE | {"lock_timeout": "0"},
+        OF_THE_ROLE | {"lock_timeout": "2s"},
+        OF_THE_ROLE | {"lock_timeout": "1min"},
+        OF_THE_ROLE | {"idle_in_transaction_session_timeout": "0"},
+    ],
+    ids=lambda settings: "-".join(settings.values()) or "none",
+)
+async def test_a_role_whose_statements_wait_too_long_is_refused(
+    direct: str, settings: dict[str, str]
+) -> None:
+    await give_to_the_role(direct, settings)
+    with a_pooler(direct) as through, pytest.raises(SchemaRefused, match="ALTER ROLE"):
+        await (await open_store(through, pooler=True)).close()
+
+
+async def test_the_refusal_names_what_mends_it(postgres: Cluster | Foreign) -> None:
+    """To the letter, with the pooler told to connect anew."""
+    direct = await postgres.fresh_database()
+    owner = f'Desk "{os.urandom(4).hex()}" clerk'
+    quoted = owner.replace('"', '""')
+    administrator = await asyncpg.connect(direct)
+    await administrator.execute(f'CREATE ROLE "{quoted}" LOGIN')
+    try:
+        name = urlsplit(direct).path.lstrip("/")
+        await administrator.execute(f'ALTER DATABASE {name} OWNER TO "{quoted}"')
+        with a_pooler(direct, user=owner) as through, pytest.raises(SchemaRefused) as refused:
+            await (await open_store(through, pooler=True)).close()
+        mends = re.findall(r"ALTER ROLE .*?;", str(refused.value))
+        assert len(mends) == 2 and "RECONNECT" in str(refused.value)
+        for mend in mends:
+            await administrator.execute(mend)
+        with a_pooler(direct, user=owner) as through:
+            await (await open_store(through, pooler=True)).close()
+    finally:
+        await administrator.execute(f'REASSIGN OWNED BY "{quoted}" TO CURRENT_USER')
+        await administrator.execute(f'DROP ROLE "{quoted}"')
+        await administrator.close()
 
 
 async def test_purging_goes_through_it(rivals: Rivals) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -15,9 +18,10 @@ from innkeeper.server.flows.transfer.refusal import TransferRefused
 from innkeeper.server.flows.transfer.restore import ENDED_BY_A_RESTORE, restore, verify
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.rows import from_us
+from tests.contract.store.test_postgresql_hosts import with_hosts
 from tests.contract.transfer.filling import NOW, nothing
 from tests.contract.transfer.places import Place, a_full_place, an_empty_place
-from tests.postgres import Cluster, Foreign
+from tests.postgres import FAST, Cluster, Foreign, a_free_port
 
 ENDED = {"sessions", "access_tokens", "consents", "device_codes", "one_time_links"}
 CHANGED = ENDED | {"grants", "clients", "audit_events"}
@@ -137,3 +141,36 @@ async def test_a_database_with_the_tables_of_others_is_left_alone(
     with pytest.raises(Exception, match="not this Innkeeper's"):
         await restored(tmp_path / "backup", theirs, may_replace=True)
     await execute(theirs, "INSERT INTO orders VALUES (1)")
+
+
+async def test_of_several_hosts_the_one_that_takes_writes_is_backed_up(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    """The other ones may lag behind it. Named alone, a standby is good enough."""
+    place = await a_full_place("postgresql", tmp_path / "here", postgres)
+    url = place.database.url
+    assert url is not None
+    folder = Path(tempfile.mkdtemp(prefix="innkeeper-standby-"))
+    standby = Cluster(folder / "postgres", options=(*FAST, "default_transaction_read_only=on"))
+    standby.create()
+    standby.start()
+    try:
+        other = f"127.0.0.1:{standby.port}"
+        name = urlsplit(url).path.lstrip("/")
+        making = await asyncpg.connect(standby.dsn())
+        await making.execute("SET transaction_read_only = off")
+        await making.execute("SET default_transaction_read_only = off")
+        await making.execute(f"CREATE DATABASE {name}")
+        await making.close()
+        for around in ({"before": other}, {"after": other}, {"before": f"127.0.0.1:{a_free_port()}"}):
+            several = Place(place.path, Database(url=with_hosts(url, **around)))
+            for _ in range(6):
+                assert await several.content() == await place.content()
+        alone = Place(
+            place.path, Database(url=urlunsplit(urlsplit(url)._replace(netloc=f"postgres@{other}")))
+        )
+        async with alone.snapshot() as end:
+            assert await end.applied() is None
+    finally:
+        standby.stop()
+        shutil.rmtree(folder)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,6 +16,8 @@ from innkeeper.server.cli import data_folder, output
 from innkeeper.server.cli.data_folder import DataFolder
 from innkeeper.server.cli.failure import CommandFailed
 from innkeeper.server.cli.workspace import data_option
+
+_CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOTSUP)
 
 
 @click.command(short_help="Write the whole database into one file, while it is served.")
@@ -53,7 +57,7 @@ async def _back_up(folder: DataFolder, target: Path, now: datetime) -> None:
                 counted = await back_up(source, written, now=now, transfer=transfer, tell=tell)
         finally:
             await written.close()
-        _name(unfinished, target)
+        give_name(unfinished, target)
     finally:
         await source.close()
         unfinished.unlink(missing_ok=True)
@@ -61,8 +65,14 @@ async def _back_up(folder: DataFolder, target: Path, now: datetime) -> None:
     output.done("The master secret is not in it: keep a copy of that elsewhere.")
 
 
-def _name(unfinished: Path, target: Path) -> None:
-    """From here on it is a backup. A link, unlike a rename, never takes another's place; not every disk has them."""
+def give_name(unfinished: Path, target: Path) -> None:
+    """From here on it is a backup, after a power loss too."""
+    _take_place(unfinished, target)
+    _flush(target.parent)
+
+
+def _take_place(unfinished: Path, target: Path) -> None:
+    """A link, unlike a rename, never takes another's place; not every disk has them."""
     try:
         os.link(unfinished, target)
     except FileExistsError:
@@ -71,3 +81,18 @@ def _name(unfinished: Path, target: Path) -> None:
         if target.exists():
             raise
         unfinished.rename(target)
+
+
+def _flush(folder: Path) -> None:
+    """Onto the disk. Some systems open no folder, and some disks flush none."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
+    finally:
+        os.close(descriptor)

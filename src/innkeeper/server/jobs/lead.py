@@ -45,14 +45,23 @@ class Lead:
         return self._monotonic() < self._ends_at_s
 
     async def keep(self) -> None:
-        """Asks for it, and renews it, without end. While the store is away it runs out by itself."""
+        """Asks for it, and renews it, without end: whatever ended this would end every job of this node.
+
+        While the store is away it runs out by itself.
+        """
+        failing = False
         while True:
-            with suppress(StoreUnavailable):
+            try:
                 await self.renew()
+                failing = False
+            except Exception as error:
+                if not failing:
+                    _tell("the lease of the jobs was not had, and will be asked for again", error)
+                failing = True
             await asyncio.sleep(self._renewed_every_s)
 
     async def renew(self) -> None:
-        """Raises StoreUnavailable."""
+        """Raises what the store raises."""
         asked_at_s, was_ours = self._monotonic(), self.is_ours
         # A task of its own: a caller that is cancelled leaves it under way, and `give_up` has to see its end.
         self._asking = asyncio.create_task(self._ask())
@@ -68,13 +77,21 @@ class Lead:
         if asking is None or (asking.done() and not self.is_ours):
             return
         self._ends_at_s = 0.0
-        with suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(_RELEASE_S):
-                # If it landed after the release, it would keep the lease for all its time.
-                await asyncio.gather(asking, return_exceptions=True)
-                await self._services.store.leases.release(LEASE, holder=self._holder)
+        try:
+            with suppress(StoreUnavailable, TimeoutError):
+                async with asyncio.timeout(_RELEASE_S):
+                    # If it landed after the release, it would keep the lease for all its time.
+                    await asyncio.gather(asking, return_exceptions=True)
+                    await self._services.store.leases.release(LEASE, holder=self._holder)
+        except Exception as error:
+            _tell("the lease of the jobs was not given back, and runs out", error)
 
     async def _ask(self) -> Held | HeldElsewhere:
         return await self._services.store.leases.take(
             LEASE, holder=self._holder, now=self._services.clock.now(), lasts=self._lasts
         )
+
+
+def _tell(what: str, error: Exception) -> None:
+    trace = None if isinstance(error, StoreUnavailable) else error
+    _log.error("%s: %s", what, error, exc_info=trace)

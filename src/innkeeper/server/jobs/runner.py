@@ -59,12 +59,14 @@ class Runner:
         """Ends between two awaits of a job: a transition that the store has accepted still happens."""
         if self._task is None:
             return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        self._task = None
-        if self._lead is not None:
-            await self._lead.give_up()
+        task, self._task = self._task, None
+        task.cancel()
+        try:
+            with suppress(asyncio.CancelledError):
+                await task
+        finally:
+            if self._lead is not None:
+                await self._lead.give_up()
 
     def wake(self, name: str) -> None:
         """The job runs now, or once more when it is running. On the event loop only."""

@@ -7,13 +7,17 @@ uvicorn puts none: a head without end would fill the memory, a byte per minute w
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from innkeeper.server.web import overload
 from innkeeper.server.web.overload import Load
 from innkeeper.server.web.request_head import CLOSE, MAX_HEADERS_BYTES, MAX_TARGET_BYTES
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 REQUESTS_UNDER_WAY: Final = 512
 REQUEST_TIMEOUT_S: Final = 20.0
@@ -114,8 +118,6 @@ class BoundedConnection(HttpToolsProtocol):
         if self._is_turned_away:
             return
         super().on_headers_complete()
-        self._awaits_body = True
-        self.load.awaiting_body += 1
         if self._is_last:
             self.cycle.keep_alive = False
 
@@ -132,6 +134,11 @@ class BoundedConnection(HttpToolsProtocol):
             self._turn_away()
         else:
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Whatever is still to come of its body, nobody waits for it; the next one of a pipeline starts."""
+        self._body_has_ended()
+        super().on_response_complete()
 
     def shutdown(self) -> None:
         """At the end of the server: what was asked before it is answered, and nothing after it.
@@ -151,6 +158,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_request = False
         self.transport.write(STATUS_LINE[self._refused_with] + _NOTHING_MORE)
         self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """At once, or when the one ahead of it in a pipeline was answered: what has no task is taken off none."""
+        super()._start_asgi_task(cycle, app)
+        if cycle.more_body:
+            self._awaits_body = True
+            self.load.awaiting_body += 1
 
     def _is_too_much(self) -> bool:
         if not self.load.is_full(len(self.tasks)) or overload.is_always_answered(self.url):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 import socket
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from innkeeper.server.cli import data_folder, dev_file, last_dev, master_secret_file, private_file
+from innkeeper.server.cli.backup import give_name
 from innkeeper.server.cli.dev_file import DevApi, DevApp, DevFile, DevPerson
 from innkeeper.server.cli.failure import CommandFailed
 
@@ -209,3 +213,43 @@ def test_a_folder_that_is_none_is_named(nowhere: Path) -> None:
         data_folder.find(str(nowhere))
     with pytest.raises(CommandFailed, match="innkeeper init"):
         data_folder.for_production(str(nowhere), None)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_backup_that_is_done_has_its_name_after_a_power_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    """A name is on disk when its folder is."""
+    unfinished, target = tmp_path / ".hidden", tmp_path / "backup"
+    unfinished.write_text("everything")
+    named_when_flushed: list[bool] = []
+
+    def flush(descriptor: int) -> None:
+        assert os.path.samestat(os.fstat(descriptor), tmp_path.stat())
+        named_when_flushed.append(target.exists())
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "this disk has no links")
+
+    monkeypatch.setattr(os, "fsync", flush)
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    give_name(unfinished, target)
+    assert named_when_flushed == [True]
+    assert target.read_text() == "everything"
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_folder_that_cannot_be_flushed_is_left_and_one_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    unfinished, target = tmp_path / ".hidden", tmp_path / "backup"
+    unfinished.write_text("everything")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError) if number == errno.EIO else nullcontext():
+        give_name(unfinished, target)
+    assert target.exists()

@@ -127,6 +127,8 @@ def _new(wanted: NewClient, grants: client_rules.Grants, now: datetime) -> Clien
         name=wanted.client_id,
         type=wanted.type,
         created_at=now,
+        # Another app may have had this name in what a restore has undone. Compared by the second, like `iat`.
+        tokens_not_before=now.replace(microsecond=0),
         token_endpoint_auth_method=client_settings.AUTH_METHOD[wanted.type],
         is_first_party=wanted.is_first_party,
         allowed_origins=client_rules.origins(wanted.type, wanted.redirect_uris or ()),

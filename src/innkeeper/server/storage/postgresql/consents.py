@@ -14,6 +14,7 @@ from innkeeper.server.model.grant import Epochs
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId, Subject
 from innkeeper.server.storage.consent_additions import extended, skipped
 from innkeeper.server.storage.outcomes import Done, Missing, Stale
+from innkeeper.server.storage.postgresql.audit import AuditRows
 from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.registry import GET_API
 from innkeeper.server.storage.postgresql.transaction import Transaction
@@ -66,13 +67,13 @@ class PostgresConsents:
         now: datetime,
         events: Sequence[Event],
     ) -> Done | Stale:
-        run = partial(_allow, user_id, client_id, additions, answered, epochs, now, events)
+        run = partial(_allow, user_id, client_id, additions, answered, epochs, now, AuditRows(events))
         return await self._transitions.submit(run)
 
     async def revoke(
         self, user_id: Subject, client_id: ClientId, *, events: Sequence[Event]
     ) -> Done | Missing:
-        return await self._transitions.submit(partial(_revoke, user_id, client_id, events))
+        return await self._transitions.submit(partial(_revoke, user_id, client_id, AuditRows(events)))
 
 
 async def _allow(
@@ -82,7 +83,7 @@ async def _allow(
     answered: Addition,
     epochs: Epochs,
     now: datetime,
-    events: Sequence[Event],
+    audit: AuditRows,
     transaction: Transaction,
 ) -> Done | Stale:
     basis = (user_id, client_id, epochs.client_revision, epochs.client_epoch, epochs.user_epoch)
@@ -94,13 +95,12 @@ async def _allow(
     api, scope = answered
     stored = await _of_this_api(user_id, client_id, api, now, transaction)
     await _put(replace(stored, answered=tuple(scope)), transaction)
-    if not transaction.is_retry:
-        await transaction.record(events)
+    await transaction.record_once(audit)
     return Done()
 
 
 async def _revoke(
-    user_id: Subject, client_id: ClientId, events: Sequence[Event], transaction: Transaction
+    user_id: Subject, client_id: ClientId, audit: AuditRows, transaction: Transaction
 ) -> Done | Missing:
     rows = await transaction.rows(OF, (user_id, client_id))
     consents = {consent.api: consent for consent in (CONSENT.decode(record) for (record,) in rows)}
@@ -112,8 +112,7 @@ async def _revoke(
         await _put(replace(consent, scope=(), answered=(), epoch=consent.epoch + 1), transaction)
     if not consents:
         return Missing()
-    if not transaction.is_retry:
-        await transaction.record(events)
+    await transaction.record_once(audit)
     return Done()
 
 

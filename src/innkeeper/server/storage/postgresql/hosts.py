@@ -4,8 +4,9 @@ One after the other would wait for a host that is gone, in the very minute in wh
 """
 
 import asyncio
+import os
 from typing import Any, Final
-from urllib.parse import urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -30,6 +31,15 @@ def addresses(url: str) -> dict[str, str]:
     if "," not in hosts:
         return {hosts: url}
     return {host: urlunsplit(parts._replace(netloc=f"{person}{at}{host}")) for host in hosts.split(",")}
+
+
+def are_several(url: str) -> bool:
+    """Hosts in the address, or where the library looks for what the address leaves out. Raises NotConnected."""
+    [first, *others] = addresses(url)
+    if first.partition(":")[0]:
+        return bool(others)
+    in_query = parse_qs(urlsplit(url).query).get("host")
+    return "," in (in_query[-1] if in_query else os.environ.get("PGHOST", ""))
 
 
 async def connect(url: str, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":

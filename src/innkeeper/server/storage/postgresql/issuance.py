@@ -1,17 +1,22 @@
 """Rows that transitions of several nouns insert or end: grants, access tokens, refresh families."""
 
+import logging
 from datetime import datetime
 from typing import Final
+
+import asyncpg
 
 from innkeeper.server.model.access_token import OpaqueAccessToken
 from innkeeper.server.model.grant import Epochs, Grant
 from innkeeper.server.model.identifiers import Attempt, GrantId
 from innkeeper.server.model.refresh_family import MAX_FAMILIES, RefreshFamily
 from innkeeper.server.storage.postgresql.audit import AuditRows
+from innkeeper.server.storage.postgresql.faults import LOST
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.winning import IF_WON, Winning
 from innkeeper.server.storage.rows import ACCESS_TOKEN, FAMILY, GRANT, Value, to_us
 
+_LOG: Final = logging.getLogger(__name__)
 # Everything that a decision to grant something was based on, as it was.
 BASIS: Final = """
 FROM clients c
@@ -143,9 +148,20 @@ async def is_won(winning: Winning, family: RefreshFamily | None, statements: Sta
         return await winning.row(statements) is not None
     others = await winning.row(statements, HOW_MANY_FAMILIES)
     if others is not None and others[0] >= MAX_FAMILIES:
-        whose = (family.user_id, family.client_id, family.key, to_us(family.issued_at))
-        await statements.change(EVICT, (*whose, MAX_FAMILIES - 1))
+        await _evict(family, statements)
     return others is not None
+
+
+async def _evict(family: RefreshFamily, statements: Statements) -> None:
+    """Whatever stands in its way: what was won is durable, and an error would say that it had not happened.
+
+    The app would come again, and be taken for somebody who has stolen its code. The next family evicts this one, too.
+    """
+    whose = (family.user_id, family.client_id, family.key, to_us(family.issued_at))
+    try:
+        await statements.change(EVICT, (*whose, MAX_FAMILIES - 1))
+    except (asyncpg.PostgresError, *LOST) as error:
+        _LOG.warning("PostgreSQL: a refresh family too many was left: %s: %s", type(error).__name__, error)
 
 
 async def revoke_grant(grant_id: GrantId, now: datetime, audit: AuditRows, statements: Statements) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -12,12 +12,15 @@ from asyncpg.connect_utils import SessionAttribute
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.postgresql import hosts
 from innkeeper.server.storage.postgresql.faults import LOST, NotConnected
+from innkeeper.server.storage.postgresql.timed_connection import TimedConnection
 from innkeeper.server.storage.schema import marks
 from innkeeper.server.storage.transfer.statements import MARK
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONNECT_S: Final = 1.5
 COMMAND_S: Final = 2.0
+# For all statements of one transition together: longer than it would be tried again, so what was given up is over.
+WHOLE_S: Final = 10.0
 QUEUE_LIMIT: Final = 4096
 # A node that vanished must not hold a row for hours. Who waits for a row gives up before the connection is dropped:
 # otherwise the statement would go on waiting there, and happen although its request was told that it did not.
@@ -39,7 +42,7 @@ class Pool:
         self.refusal: str | None = None
         self._url = url
         self._pooler = pooler
-        self._idle: list[Connection] = []
+        self._idle: list[TimedConnection] = []
         self._free = asyncio.Semaphore(size)
         self._waiting = 0
         self._is_closed = False
@@ -48,16 +51,15 @@ class Pool:
     async def connection(self, deadline: float, *, may_last_s: float = 0) -> AsyncIterator[Connection]:
         """One connection for one transaction or read. Raises StoreUnavailable when none can be had in time.
 
-        After `COMMAND_S`, or as long as it may last, it is dropped, and what ran on it is lost.
-        Dropped, not cancelled: PostgreSQL shows a COMMIT whose wait for the standby was cancelled to everybody,
-        although a failover may still lose it.
+        When a statement has no answer after `COMMAND_S`, or all of them after `WHOLE_S`, it is dropped, and what ran
+        on it is lost. `may_last_s` stands for both.
         """
         if self.refusal is not None:
             raise StoreUnavailable(self.refusal)
         await self._wait_for_turn(deadline)
         try:
             connection = self._idle.pop() if self._idle else await self._open()
-            limit = self._limit(connection, may_last_s or COMMAND_S)
+            connection.watch(statement_s=may_last_s or COMMAND_S, whole_s=may_last_s or WHOLE_S)
             try:
                 yield connection
             except BaseException as error:
@@ -71,7 +73,7 @@ class Pool:
                     raise ConnectionResetError("the connection was dropped under a statement") from error
                 raise
             finally:
-                limit.cancel()
+                connection.unwatch()
             self._put_back(connection)
         finally:
             self._free.release()
@@ -96,7 +98,7 @@ class Pool:
         finally:
             self._waiting -= 1
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> TimedConnection:
         connection = await self._connected()
         try:
             # A node that was cut off while its database was moved or replaced was not counted among those connected.
@@ -112,28 +114,29 @@ class Pool:
             raise
         return connection
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> TimedConnection:
+        connection = await hosts.connect(
+            self._url, timeout=CONNECT_S, connection_class=TimedConnection, **self._options()
+        )
+        return cast(TimedConnection, connection)
+
+    def _options(self) -> dict[str, Any]:
         if self._pooler:
             # Its next statement may run on another server connection, which does not know what this one prepared;
             # and what is set for a session would stay behind for strangers.
-            return await hosts.connect(self._url, timeout=CONNECT_S, statement_cache_size=0)
-        return await hosts.connect(
-            self._url,
-            timeout=CONNECT_S,
-            statement_cache_size=1000,
-            target_session_attrs=SessionAttribute.read_write,
-            server_settings=SESSION,
-        )
-
-    def _limit(self, connection: Connection, seconds: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(seconds, connection.terminate)
+            return {"statement_cache_size": 0}
+        return {
+            "statement_cache_size": 1000,
+            "target_session_attrs": SessionAttribute.read_write,
+            "server_settings": SESSION,
+        }
 
     def _let_go(self) -> None:
         """Of the idle ones: they led to the same server, and each of them would cost somebody a try."""
         while self._idle:
             self._idle.pop().terminate()
 
-    def _put_back(self, connection: Connection) -> None:
+    def _put_back(self, connection: TimedConnection) -> None:
         if self._is_closed or connection.is_closed():
             connection.terminate()
         else:

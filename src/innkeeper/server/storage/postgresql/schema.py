@@ -37,7 +37,6 @@ HAS_TABLE: Final = (
     "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
 )
 COUNT_TABLES: Final = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()"
-COMMITS: Final = "SHOW synchronous_commit"
 APPLIED: Final = "SELECT number, checksum FROM schema_migrations ORDER BY number"
 CREATE_LEDGER: Final = (
     "CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
@@ -46,16 +45,6 @@ CREATE_LEDGER: Final = (
 NOTE_APPLIED: Final = (
     "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES ($1, $2, $3, $4)"
 )
-
-
-async def refuse_forgetful(pool: Pool) -> None:
-    """Raises SchemaRefused where an answer could leave before what it says is on disk."""
-    async with pool.connection(time.monotonic() + _PATIENCE_S) as connection:
-        if await connection.fetchval(COMMITS) == "off":
-            raise SchemaRefused(
-                "the database forgets what it has acknowledged when it crashes (synchronous_commit is off), and"
-                " with it revocations: set it to on for this database or this role"
-            )
 
 
 async def migrate(pool: Pool) -> None:

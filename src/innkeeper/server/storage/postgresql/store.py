@@ -16,6 +16,7 @@ from innkeeper.server.storage.postgresql.batches import RotationBatches
 from innkeeper.server.storage.postgresql.clients import PostgresClients
 from innkeeper.server.storage.postgresql.codes import PostgresCodes
 from innkeeper.server.storage.postgresql.consents import PostgresConsents
+from innkeeper.server.storage.postgresql.demands import refuse_several_poolers, refuse_unfit
 from innkeeper.server.storage.postgresql.devices import PostgresDeviceCodes
 from innkeeper.server.storage.postgresql.directories import PostgresDirectories
 from innkeeper.server.storage.postgresql.grants import PostgresGrants
@@ -32,7 +33,7 @@ from innkeeper.server.storage.postgresql.registry import (
     PostgresRoles,
     PostgresSigningKeys,
 )
-from innkeeper.server.storage.postgresql.schema import migrate, refuse_forgetful
+from innkeeper.server.storage.postgresql.schema import migrate
 from innkeeper.server.storage.postgresql.sessions import PostgresSessions
 from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
@@ -60,11 +61,14 @@ async def open_store(
     """Connects and brings the schema up to date.
 
     `judges_by_caller`: overlaps by the caller's clock and not by the database's, for tests that set their own.
-    Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version.
+    Raises StoreUnavailable when the database cannot be had, SchemaRefused when it belongs to another version or is not
+    what it has to be.
     """
+    if pooler:
+        refuse_several_poolers(url)
     pool = Pool(url, size=max(1, connections - 1), pooler=pooler, has_schema=False)
     try:
-        await refuse_forgetful(pool)
+        await refuse_unfit(pool, pooler=pooler)
         await migrate(pool)
     except BaseException:
         await pool.close()

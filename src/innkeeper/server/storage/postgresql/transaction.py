@@ -5,7 +5,7 @@ from typing import Final
 
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.postgresql.audit import event_columns
+from innkeeper.server.storage.postgresql.audit import AuditRows, event_columns
 from innkeeper.server.storage.postgresql.pool import Connection
 from innkeeper.server.storage.postgresql.statements import Row, Statements
 from innkeeper.server.storage.rows import Value
@@ -13,6 +13,8 @@ from innkeeper.server.storage.rows import Value
 __all__ = ["Row", "Transaction"]
 
 INSERT_EVENT: Final = "INSERT INTO audit_events (event_key, at, type, record) VALUES ($1, $2, $3, $4)"
+# A retry after a lost answer finds its own row and leaves it as it is.
+INSERT_EVENT_ONCE: Final = f"{INSERT_EVENT} ON CONFLICT (event_key) DO NOTHING"
 INSERT_CHANGE: Final = (
     "INSERT INTO registry_changes (epoch, kind, id)"
     " SELECT coalesce(max(epoch), 0) + 1, $1, $2 FROM registry_changes"
@@ -41,6 +43,11 @@ class Transaction(Statements):
         """Audit rows of this transition."""
         for event in events:
             await self.change(INSERT_EVENT, event_columns(event))
+
+    async def record_once(self, audit: AuditRows) -> None:
+        """The same of a transition that does everything again when it cannot know whether it was done."""
+        for columns in audit.columns:
+            await self.change(INSERT_EVENT_ONCE, columns)
 
     async def note_change(self, kind: str, record_id: str) -> None:
         """Tells the registries of this and other processes which record moved."""

@@ -14,6 +14,8 @@ from innkeeper.server.model.database_url import place_of
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.postgresql import hosts
+from innkeeper.server.storage.postgresql.demands import refuse_several_poolers
 from innkeeper.server.storage.postgresql.faults import translated
 from innkeeper.server.storage.postgresql.pool import SESSION, Connection
 from innkeeper.server.storage.postgresql.schema import COUNT_TABLES, CREATE_LEDGER, HAS_TABLE, PLACEHOLDERS
@@ -49,7 +51,9 @@ _DROP: Final = "DROP TABLE IF EXISTS {table}"
 
 
 async def open_snapshot(url: str, *, pooler: bool) -> "PostgresEnd":
-    """To be read only, as it is now, whatever is written meanwhile. A standby is good enough."""
+    """To be read only, as it is now, whatever is written meanwhile. A standby that is named alone is good enough."""
+    if pooler:
+        refuse_several_poolers(url)
     end = PostgresEnd(url, await _connected(url, pooler=pooler, session=SessionAttribute.any))
     try:
         async with _translating():
@@ -220,7 +224,9 @@ class PostgresEnd:
 
 async def _connected(url: str, *, pooler: bool, session: SessionAttribute) -> Connection:
     async with _translating():
-        return await asyncpg.connect(
+        # Of several the one that takes writes: what another one has not got yet would be missing.
+        session = SessionAttribute.read_write if hosts.are_several(url) else session
+        return await hosts.connect(
             url,
             timeout=CONNECT_S,
             statement_cache_size=0 if pooler else 100,
