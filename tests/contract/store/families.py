@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
 
 from innkeeper.oauth.scope import Scope
-from innkeeper.server.model.events import RefreshAhead, RefreshOverlapped, RefreshReused, RefreshRotated
+from innkeeper.server.model.events import (
+    RefreshAhead,
+    RefreshOverlapped,
+    RefreshReused,
+    RefreshRotated,
+    RefreshUntold,
+)
 from innkeeper.server.model.grant import Grant
-from innkeeper.server.model.identifiers import ApiIdentifier
+from innkeeper.server.model.identifiers import ApiIdentifier, Attempt
 from innkeeper.server.model.refresh_family import RefreshFamily
 from innkeeper.server.storage.outcomes import (
     Done,
     Gone,
+    Missing,
     Overlapped,
     OverlapSpent,
     Redeemed,
@@ -22,7 +30,7 @@ from innkeeper.server.storage.outcomes import (
     Rotated,
     Stale,
 )
-from tests.contract.store.builders import NOW, AnyStore, World, a_key, a_token, an_attempt
+from tests.contract.store.builders import HOUR, NOW, AnyStore, World, a_key, a_token, an_attempt
 
 API = ApiIdentifier("https://api.example.test/timesheets")
 OVERLAP = timedelta(seconds=10)
@@ -247,3 +255,144 @@ async def a_denied_token_is_told(world: World) -> None:
     assert found is not None and found.standing.is_denied
     other = await world.store.grants.standing(grant.grant_id, a_key())
     assert other is not None and not other.is_denied
+
+
+# ------------------------------------------------------------ rotations that nobody was told of
+
+
+async def untold(world: World, family: RefreshFamily, attempt: Attempt) -> Done | Missing:
+    """As the node says it that answered 503."""
+    event = RefreshUntold(at=NOW, grant_id=family.grant_id)
+    return await world.store.refresh_families.untold(family.key, attempt=attempt, events=(event,))
+
+
+async def an_untold_rotation_is_answered_late(world: World) -> None:
+    """The overlap begins with the answer, whatever it is; also where nothing is forgiven otherwise."""
+    for overlap in (OVERLAP, timedelta()):
+        family, lost, late = await begun(world), an_attempt(), NOW + HOUR
+        assert await rotate(world, family, attempt=lost, overlap=overlap) == Rotated(generation=1)
+        assert await untold(world, family, lost) == Done()
+        assert await rotate(world, family, now=late, overlap=overlap) == Overlapped(generation=1)
+        told = await row(world, family)
+        assert (told.rotated_at, told.overlaps, told.untold_generation) == (late, 0, None)
+        if overlap:
+            assert await rotate(world, family, now=late + OVERLAP / 2) == Overlapped(generation=1)
+        assert await rotate(world, family, now=late + OVERLAP, overlap=overlap) == Reused()
+        assert await world.is_revoked(family.grant_id)
+
+
+async def an_untold_rotation_is_told_in_the_audit_once(world: World) -> None:
+    family, lost = await begun(world), an_attempt()
+    assert await rotate(world, family, attempt=lost) == Rotated(generation=1)
+    world.store.lose_next_answer()
+    assert await untold(world, family, lost) == Done()
+    assert await untold(world, family, lost) == Done()
+    assert await world.audit("refresh.untold") == 1
+
+
+async def only_the_attempt_that_moved_the_family_is_untold(world: World) -> None:
+    family, lost, late = await begun(world), an_attempt(), NOW + HOUR
+    assert await untold(world, family, lost) == Missing()
+    assert await rotate(world, family, attempt=lost) == Rotated(generation=1)
+    assert await untold(world, family, an_attempt()) == Missing()
+    assert await untold(world, a_family((await world.issued())[1]), lost) == Missing()
+    assert await rotate(world, family, 1) == Rotated(generation=2)
+    assert await untold(world, family, lost) == Missing()
+    assert (await row(world, family)).untold_generation is None
+    assert await world.audit("refresh.untold") == 0
+    assert await rotate(world, family, 1, now=late) == Reused()
+
+
+async def what_somebody_was_told_is_not_untold(world: World) -> None:
+    """Another node has answered the app meanwhile: the overlap runs."""
+    family, lost = await begun(world), an_attempt()
+    assert await rotate(world, family, attempt=lost) == Rotated(generation=1)
+    assert await rotate(world, family) == Overlapped(generation=1)
+    assert await untold(world, family, lost) == Missing()
+    assert await rotate(world, family, now=NOW + OVERLAP) == Reused()
+
+
+async def an_untold_rotation_opens_only_the_generation_before(world: World) -> None:
+    late = NOW + HOUR
+    for presented, is_ahead in ((0, False), (3, True)):
+        family, lost = await begun(world), an_attempt()
+        assert await rotate(world, family) == Rotated(generation=1)
+        assert await rotate(world, family, 1, attempt=lost) == Rotated(generation=2)
+        assert await untold(world, family, lost) == Done()
+        assert await rotate(world, family, presented, now=late) == Reused(is_ahead=is_ahead)
+        assert await rotate(world, family, 1, now=late) == Gone()
+
+
+async def who_has_the_successor_was_told(world: World) -> None:
+    for is_rotating in (True, False):
+        family, lost, late = await begun(world), an_attempt(), NOW + HOUR
+        assert await rotate(world, family, attempt=lost) == Rotated(generation=1)
+        assert await untold(world, family, lost) == Done()
+        living = 1 + is_rotating
+        outcome = await rotate(world, family, 1, now=late, is_rotating=is_rotating)
+        assert outcome == Rotated(generation=living)
+        assert (await row(world, family)).untold_generation is None
+        assert await rotate(world, family, living - 1, now=late + OVERLAP) == Reused()
+
+
+async def a_rotation_that_moved_nothing_is_not_untold(world: World) -> None:
+    """The app has what it presented; the generation before it was used long ago."""
+    family, lost = await begun(world), an_attempt()
+    assert await rotate(world, family) == Rotated(generation=1)
+    assert await rotate(world, family, 1, attempt=lost, is_rotating=False) == Rotated(generation=1)
+    assert await untold(world, family, lost) == Missing()
+    assert await rotate(world, family, now=NOW + HOUR) == Reused()
+
+
+async def an_untold_rotation_stands_on_its_grant(world: World) -> None:
+    family, lost, late = await begun(world), an_attempt(), NOW + HOUR
+    assert await rotate(world, family, attempt=lost) == Rotated(generation=1)
+    assert await untold(world, family, lost) == Done()
+    moved = replace(world.epochs, user_epoch=7)
+    assert await rotate(world, family, now=late, epochs=moved) == Stale()
+    assert await world.store.grants.revoke(family.grant_id, now=NOW, events=()) == Done()
+    assert await rotate(world, family, now=late) == Gone()
+
+
+async def the_answer_for_an_untold_rotation_may_be_lost_as_well(world: World) -> None:
+    """Once more nobody knows: whoever was to be told is the winner now, and may be told again."""
+    family, attempts, late = await begun(world), [an_attempt() for _ in range(4)], NOW
+    assert await rotate(world, family, attempt=attempts[0]) == Rotated(generation=1)
+    for lost, later in pairwise(attempts):
+        late += HOUR
+        assert await untold(world, family, lost) == Done()
+        world.store.lose_next_answer()
+        await rotate(world, family, now=late, attempt=later)
+        assert (await row(world, family)).overlaps == 0
+        assert await untold(world, family, lost) == Missing()
+    assert not await world.is_revoked(family.grant_id)
+
+
+async def a_rotation_that_was_not_there_yet_is_answered_late(world: World) -> None:
+    """It waited for a standby while this request read the family, and was dated when that began."""
+    family, late, lost = await begun(world), NOW + HOUR, an_attempt()
+    assert await rotate(world, family) == Rotated(generation=1)
+    outcome = await rotate(world, family, now=late, attempt=lost, was_living=True)
+    assert outcome == Overlapped(generation=1)
+    told = await row(world, family)
+    assert (told.rotated_at, told.overlaps) == (late, 0)
+    # Nor was this answer heard.
+    assert await untold(world, family, lost) == Done()
+    late += HOUR
+    assert await rotate(world, family, now=late) == Overlapped(generation=1)
+    assert await rotate(world, family, now=late + OVERLAP / 2) == Overlapped(generation=1)
+    for number in range(19):
+        outcome = await rotate(world, family, now=late, was_living=True)
+        assert outcome == Overlapped(generation=1), number
+    assert await rotate(world, family, now=late, was_living=True) == OverlapSpent()
+    strict = await begun(world)
+    assert await rotate(world, strict) == Rotated(generation=1)
+    assert await rotate(world, strict, now=late, was_living=True, overlap=timedelta()) == Reused()
+
+
+async def a_rotation_far_ahead_of_the_clock_has_no_overlap(world: World) -> None:
+    """The clock has gone back: the overlap would stay open until it is there again (F17)."""
+    for back, outcome in ((timedelta(seconds=59), Overlapped(generation=1)), (HOUR, Reused())):
+        family = await begun(world)
+        assert await rotate(world, family, now=NOW + HOUR) == Rotated(generation=1)
+        assert await rotate(world, family, now=NOW + HOUR - back) == outcome

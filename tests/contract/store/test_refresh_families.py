@@ -36,6 +36,17 @@ LAWS: tuple[Law, ...] = (
     families.a_revoked_grant_has_no_rotation,
     families.a_family_and_a_code_are_read_with_all_that_was_allowed,
     families.a_denied_token_is_told,
+    families.an_untold_rotation_is_answered_late,
+    families.an_untold_rotation_is_told_in_the_audit_once,
+    families.only_the_attempt_that_moved_the_family_is_untold,
+    families.what_somebody_was_told_is_not_untold,
+    families.an_untold_rotation_opens_only_the_generation_before,
+    families.who_has_the_successor_was_told,
+    families.a_rotation_that_moved_nothing_is_not_untold,
+    families.an_untold_rotation_stands_on_its_grant,
+    families.a_rotation_that_was_not_there_yet_is_answered_late,
+    families.a_rotation_far_ahead_of_the_clock_has_no_overlap,
+    families.the_answer_for_an_untold_rotation_may_be_lost_as_well,
 )
 
 
@@ -50,7 +61,7 @@ BROKEN: dict[str, tuple[str, str, str, Law]] = {
         "ROTATE", "AND f.generation = ?3", "AND ?3 >= 0", families.an_old_generation_ends_the_grant
     ),
     "an overlap where there is none": (
-        "OVERLAP", "AND ?8 > 0", "", families.without_an_overlap_nobody_is_forgiven
+        "OVERLAP", "?8 > 0 AND", "", families.without_an_overlap_nobody_is_forgiven
     ),
     "a rotation that does not look at the idle limit": (
         "ROTATE", "f.idle_expires_at > ?2 AND", "", families.both_limits_end_a_family
@@ -71,14 +82,35 @@ BROKEN: dict[str, tuple[str, str, str, Law]] = {
         "ROTATE", "rotated_by = ?8", "rotated_by = substr(?8, 9)", families.a_rotation_that_won_is_told_so_again
     ),
     "an overlap that does not end": (
-        "OVERLAP", "AND f.rotated_at > ?2 - ?8", "AND ?8 >= 0", families.an_old_generation_ends_the_grant
+        "OVERLAP", "f.rotated_at > ?2 - ?8", "?8 >= 0", families.an_old_generation_ends_the_grant
     ),
     "an overlap for any older generation": (
         "OVERLAP", "AND f.generation = ?3 + 1", "AND f.generation > ?3",
         families.only_the_last_generation_overlaps,
     ),
     "an overlap that is not counted": (
-        "OVERLAP", "overlaps = overlaps + 1", "overlaps = 0", families.an_overlap_is_answered_twenty_times
+        "OVERLAP", "ELSE overlaps + 1 END", "ELSE 0 END", families.an_overlap_is_answered_twenty_times
+    ),
+    "an overlap that a clock keeps open": (
+        "OVERLAP", "f.rotated_at < ?2 +", "f.rotated_at < 60 * ?2 +",
+        families.a_rotation_far_ahead_of_the_clock_has_no_overlap
+    ),
+    "an untold rotation that stays open": (
+        "OVERLAP", "untold_generation = NULL", "untold_generation = generation",
+        families.an_untold_rotation_is_answered_late
+    ),
+    "an untold rotation that opens a later one": (
+        "ROTATE", "untold_generation = NULL,", "", families.who_has_the_successor_was_told
+    ),
+    "an untold rotation of another attempt": (
+        "UNTOLD", "AND rotated_by = ?2", "AND ?2 <> x'00'",
+        families.only_the_attempt_that_moved_the_family_is_untold
+    ),
+    "an untold rotation that somebody knows": (
+        "UNTOLD", "AND overlaps = 0", "", families.what_somebody_was_told_is_not_untold
+    ),
+    "an untold rotation that was none": (
+        "UNTOLD", "AND is_rotating = 1", "", families.a_rotation_that_moved_nothing_is_not_untold
     ),
     "an overlap on yesterday's facts": (
         "OVERLAP", "AND u.epoch = ?6", "", families.moved_facts_make_a_rotation_stale

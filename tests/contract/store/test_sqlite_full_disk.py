@@ -1,4 +1,4 @@
-"""The disk is full: writes fail whole, reads go on, and space is all that is needed to recover."""
+"""The disk is full or read-only: writes fail whole, reads go on, and its end is all that is needed to recover."""
 
 from __future__ import annotations
 
@@ -49,6 +49,44 @@ class NarrowDisk(apsw.VFS):
 @pytest.fixture
 def narrow_disk() -> Iterator[NarrowDisk]:
     disk = NarrowDisk(room=400_000)
+    yield disk
+    disk.unregister()
+
+
+class ReadOnlyDisk(apsw.VFS):
+    """While it `is_read_only`, nothing can be written, and what is opened can only be read."""
+
+    def __init__(self) -> None:
+        super().__init__("read-only", "unix", makedefault=True)
+        self.is_read_only = False
+
+    def xOpen(self, name: Any, flags: list[int]) -> ReadOnlyFile:
+        if self.is_read_only:
+            flags[0] &= ~(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            flags[0] |= apsw.SQLITE_OPEN_READONLY
+        return ReadOnlyFile(self, name, flags)
+
+
+class ReadOnlyFile(apsw.VFSFile):
+    """Of a disk that may turn read-only while it is open."""
+
+    def __init__(self, disk: ReadOnlyDisk, name: Any, flags: list[int]) -> None:
+        super().__init__("unix", name, flags)
+        self._disk = disk
+
+    def xWrite(self, data: Any, offset: int) -> None:
+        if self._disk.is_read_only:
+            raise apsw.IOError("the file system is read-only")
+        super().xWrite(data, offset)
+
+    def excepthook(self, etype: Any, evalue: Any, etraceback: Any) -> bool:
+        """The failures are meant."""
+        return True
+
+
+@pytest.fixture
+def read_only_disk() -> Iterator[ReadOnlyDisk]:
+    disk = ReadOnlyDisk()
     yield disk
     disk.unregister()
 
@@ -120,3 +158,18 @@ async def test_a_disk_that_the_log_has_filled_is_no_dead_end(
         assert in_a_row < 10, f"nothing is written any more after {done}, though the database itself may grow"
     assert await sqlite_world.audit("code.issued") == done
     assert done > 20
+
+
+async def test_a_disk_that_was_read_only_is_written_again(
+    read_only_disk: ReadOnlyDisk, sqlite_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await sqlite_world.issued()
+    read_only_disk.is_read_only = True
+    try:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await sqlite_world.issued()
+    finally:
+        read_only_disk.is_read_only = False
+    assert "its file system is read-only" in caplog.text
+    await sqlite_world.issued()

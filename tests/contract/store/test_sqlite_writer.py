@@ -13,7 +13,7 @@ import apsw
 import pytest
 import uvloop
 
-from innkeeper.server.storage.outcomes import Done, Redeemed, StoreUnavailable
+from innkeeper.server.storage.outcomes import Done, InDoubt, Redeemed, StoreUnavailable
 from innkeeper.server.storage.sqlite import SqliteStore, connection, open_store
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from tests.contract.store.builders import NOW, World, a_client, a_key
@@ -88,6 +88,23 @@ async def test_an_answer_comes_after_its_commit(sqlite_store: SqliteStore) -> No
     run = sqlite_store._writer.submit(install)
     await run
     assert answered == [False]
+
+
+async def test_a_commit_that_fails_is_in_doubt(
+    sqlite_store: SqliteStore, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing else is: what has not come so far has not happened."""
+
+    def install(transaction: Transaction) -> None:
+        transaction._connection.set_commit_hook(lambda: True)
+
+    with pytest.raises(InDoubt):
+        await sqlite_store._writer.submit(install)
+    assert await create(sqlite_store, 1) == Done()
+    monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.1)
+    with locked(database), pytest.raises(StoreUnavailable) as refused:
+        await create(sqlite_store, 2)
+    assert not isinstance(refused.value, InDoubt)
 
 
 async def test_a_transition_that_fails_takes_no_neighbour_along(

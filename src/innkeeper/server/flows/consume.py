@@ -23,6 +23,7 @@ from innkeeper.server.model.events import (
     RefreshOverlapSpent,
     RefreshReused,
     RefreshRotated,
+    RefreshUntold,
     TokenIssued,
 )
 from innkeeper.server.model.grant import Grant
@@ -41,6 +42,7 @@ from innkeeper.server.storage.outcomes import (
     AlreadyClaimed,
     Done,
     Gone,
+    InDoubt,
     Overlapped,
     OverlapSpent,
     Redeemed,
@@ -171,21 +173,29 @@ async def _rotate(
     }
     rotated, overlapped = RefreshRotated(**about, **what), RefreshOverlapped(**about, **what)
     reused, ahead = RefreshReused(**about), RefreshAhead(**about)
-    outcome = await services.store.refresh_families.rotate(
-        rotation.token.key,
-        presented=rotation.token.generation,
-        attempt=attempt,
-        now=prepared.now,
-        overlap=rotation.overlap,
-        is_rotating=rotation.is_rotating,
-        idle_expires_at=prepared.now + rotation.idle,
-        epochs=rotation.epochs,
-        access_token=prepared.opaque,
-        rotated=[rotated],
-        overlapped=[overlapped],
-        reused=[reused],
-        ahead=[ahead],
-    )
+    key = rotation.token.key
+    if key in services.doubts:
+        await services.doubts.settle(key, services.store, services.events.emit)
+    try:
+        outcome = await services.store.refresh_families.rotate(
+            key,
+            presented=rotation.token.generation,
+            attempt=attempt,
+            now=prepared.now,
+            overlap=rotation.overlap,
+            is_rotating=rotation.is_rotating,
+            idle_expires_at=prepared.now + rotation.idle,
+            epochs=rotation.epochs,
+            was_living=rotation.was_living,
+            access_token=prepared.opaque,
+            rotated=[rotated],
+            overlapped=[overlapped],
+            reused=[reused],
+            ahead=[ahead],
+        )
+    except InDoubt:
+        services.doubts.remember(key, attempt, RefreshUntold(**about))
+        raise
     match outcome:
         case Rotated(generation=generation) | Overlapped(generation=generation):
             event = rotated if isinstance(outcome, Rotated) else overlapped

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from innkeeper.server.config import Settings
 from innkeeper.server.flows.client_keys import ClientKeys
+from innkeeper.server.flows.doubts import Doubts
 from innkeeper.server.flows.failed_clients import FailedClients
 from innkeeper.server.flows.fresh import Entropy
 from innkeeper.server.flows.keys import KeyRing
@@ -70,3 +71,4 @@ class Services:
     grants: tuple[GrantType, ...]
     hooks: Hooks
     readiness: Readiness = field(default_factory=Readiness)
+    doubts: Doubts = field(default_factory=Doubts)

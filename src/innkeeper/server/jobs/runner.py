@@ -14,6 +14,7 @@ from innkeeper.server.jobs.purge_expired import purge_expired
 from innkeeper.server.jobs.refresh_registry import refresh_registry
 from innkeeper.server.jobs.reseal import reseal
 from innkeeper.server.jobs.rotate_keys import rotate_keys
+from innkeeper.server.jobs.settle_doubts import settle_doubts
 from innkeeper.server.storage.outcomes import StoreUnavailable
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Job:
 
 JOBS: Final[tuple[Job, ...]] = (
     Job("refresh_registry", 0.5, refresh_registry),
+    Job("settle_doubts", 1.0, settle_doubts),
     Job("measure_clock", 10.0, measure_clock),
     Job("rotate_keys", 5.0, rotate_keys, on_one_node=True),
     Job("purge_expired", 60.0, purge_expired, on_one_node=True),

@@ -163,6 +163,13 @@ class RefreshOverlapSpent(Event, frozen=True, kw_only=True):
     grant_id: str = ""
 
 
+class RefreshUntold(Event, frozen=True, kw_only=True):
+    """A rotation happened although its app was told 503: the token before it is good until somebody is answered."""
+
+    type: ClassVar[str] = "refresh.untold"
+    grant_id: str = ""
+
+
 class RefreshReused(Event, frozen=True, kw_only=True):
     """A refresh token that had been used before came again: somebody has copied it. Its grant is revoked."""
 

@@ -34,5 +34,7 @@ class RefreshFamily(msgspec.Struct, frozen=True, kw_only=True):
     rotated_by: Attempt | None = None
     overlaps: int = 0
     """How many times the token before the living one was answered again since the last rotation."""
+    untold_generation: int | None = None
+    """The living one, where nobody was ever told of it: the token before it is good until somebody is."""
     mac_key_id: int
     label: str = ""

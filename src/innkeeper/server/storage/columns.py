@@ -38,7 +38,7 @@ def consents_in(column: str | None) -> tuple[Consent, ...]:
 
 
 def family_of(row: Row) -> RefreshFamily:
-    """From the first seven columns of a read of refresh families."""
+    """From the first eight columns of a read of refresh families."""
     family = FAMILY.decode(row[0])
     return replace(
         family,
@@ -48,6 +48,7 @@ def family_of(row: Row) -> RefreshFamily:
         rotated_by=None if row[4] is None else Attempt(row[4]),
         overlaps=row[5],
         is_rotating=bool(row[6]),
+        untold_generation=row[7],
     )
 
 

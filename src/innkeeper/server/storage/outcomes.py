@@ -19,6 +19,10 @@ class StoreUnavailable(Exception):
     """The store is away or cannot write. Answered with 503 and `Retry-After`."""
 
 
+class InDoubt(StoreUnavailable):
+    """The same, after a COMMIT was sent whose end nobody knows: it may have happened, or happen later."""
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """The transition happened, now or at an earlier try of the same attempt."""
 

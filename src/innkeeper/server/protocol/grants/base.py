@@ -97,6 +97,8 @@ class RotateFamily(msgspec.Struct, frozen=True, kw_only=True):
     token: RefreshToken
     grant_id: GrantId
     epochs: Epochs
+    was_living: bool
+    """What presented it was the living one when it was read; the transition says what it is."""
     overlap: timedelta
     is_rotating: bool
     idle: timedelta

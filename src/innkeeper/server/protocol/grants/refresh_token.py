@@ -81,6 +81,7 @@ class RefreshTokenGrant:
             token=evidence.token,
             grant_id=family.grant_id,
             epochs=decided_on(evidence.found, authorization.client),
+            was_living=evidence.token.generation == family.generation,
             overlap=policy.overlap,
             is_rotating=policy.rotation,
             idle=policy.idle,

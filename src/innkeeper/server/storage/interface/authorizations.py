@@ -171,6 +171,7 @@ class RefreshFamilies(Protocol):
         is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
+        was_living: bool = False,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
@@ -185,6 +186,19 @@ class RefreshFamilies(Protocol):
         less than `overlap` after the rotation, and was answered less than 20 times since: Overlapped, with the
         access token; more often: OverlapSpent, and nothing changes. Older than that, or ahead of the row (which
         has events of its own): the grant is revoked, Reused. Unknown, over, or revoked: Gone.
+
+        Of two rotations nobody knew, so that the one before the living one comes soon however late it is: one that
+        is `untold`, and, where there is an overlap at all, one that was not there yet when this request read the
+        family (`was_living`). The answer is then the first of it, and the overlap begins with it.
+        Raises `InDoubt` where it may have happened all the same.
+        """
+        ...
+
+    async def untold(self, key: HandleKey, *, attempt: Attempt, events: Sequence[Event]) -> Done | Missing:
+        """The app of this attempt was told that the store is away: if it moved the family, nobody knows.
+
+        The family was moved by this attempt, and nobody has had an answer since: the generation before is answered
+        whatever the time, until somebody is told: Done, also the second time. Otherwise: Missing, nothing changes.
         """
         ...
 

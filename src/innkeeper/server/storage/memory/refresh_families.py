@@ -14,14 +14,18 @@ from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Sub
 from innkeeper.server.model.refresh_family import MAX_FAMILIES, MAX_OVERLAPS, RefreshFamily
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import (
+    Done,
     FamilyAndGrant,
     Gone,
+    Missing,
     Overlapped,
     OverlapSpent,
     Reused,
     Rotated,
     Stale,
 )
+from innkeeper.server.storage.overlaps import is_in_time
+from innkeeper.server.storage.rows import to_us
 
 NONE: Final = timedelta()
 
@@ -46,6 +50,7 @@ class MemoryRefreshFamilies:
         is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
+        was_living: bool = False,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
@@ -60,7 +65,7 @@ class MemoryRefreshFamilies:
             if family.rotated_by == attempt:
                 return Rotated(generation=family.generation)
             grant = tables.grants[family.grant_id]
-            outcome = self._judge(family, grant, presented, now, overlap, is_rotating, epochs)
+            outcome = self._judge(family, grant, presented, now, overlap, is_rotating, epochs, was_living)
             match outcome:
                 case Rotated():
                     tables.refresh_families[key] = replace(
@@ -70,17 +75,33 @@ class MemoryRefreshFamilies:
                         rotated_at=now,
                         rotated_by=attempt,
                         overlaps=0,
+                        untold_generation=None,
                         idle_expires_at=min(idle_expires_at, family.absolute_expires_at),
                     )
                     tables.record(rotated)
                 case Overlapped():
-                    tables.refresh_families[key] = replace(family, overlaps=family.overlaps + 1)
+                    tables.refresh_families[key] = _answered(family, attempt, now, overlap)
                     tables.record(overlapped)
                 case Reused():
                     tables.revoke(grant, now, ahead if outcome.is_ahead else reused)
             if access_token is not None and isinstance(outcome, Rotated | Overlapped):
                 tables.access_tokens[access_token.key] = access_token
             return outcome
+
+        return self._tables.transition(run)
+
+    async def untold(self, key: HandleKey, *, attempt: Attempt, events: Sequence[Event]) -> Done | Missing:
+        def run(is_retry: bool) -> Done | Missing:
+            family = self._tables.refresh_families.get(key)
+            if family is None or family.rotated_by != attempt:
+                return Missing()
+            if family.overlaps or not family.is_rotating:
+                return Missing()
+            if not _is_untold(family):
+                marked = replace(family, untold_generation=family.generation)
+                self._tables.refresh_families[key] = marked
+                self._tables.record(events)
+            return Done()
 
         return self._tables.transition(run)
 
@@ -118,6 +139,7 @@ class MemoryRefreshFamilies:
         overlap: timedelta,
         is_rotating: bool,
         epochs: Epochs,
+        was_living: bool,
     ) -> Rotated | Overlapped | OverlapSpent | Reused | Gone | Stale:
         if grant.revoked_at is not None or now >= min(family.idle_expires_at, family.absolute_expires_at):
             return Gone()
@@ -125,11 +147,10 @@ class MemoryRefreshFamilies:
             return Reused(is_ahead=True)
         is_before = presented == family.generation - 1
         if presented < family.generation:
-            # Where nothing is forgiven, somebody who began before the winner and arrived after it is not either.
-            is_soon = family.rotated_at is not None and now - family.rotated_at < overlap and overlap > NONE
-            if not (is_before and is_soon):
+            is_soon = _is_in_time(family, now, overlap) or (was_living and overlap > NONE)
+            if not (is_before and (is_soon or _is_untold(family))):
                 return Reused()
-            if family.overlaps >= MAX_OVERLAPS:
+            if family.overlaps >= MAX_OVERLAPS and not _is_untold(family):
                 return OverlapSpent()
         consent_epoch = self._tables.consent_epoch(grant.user_id, grant.client_id, grant.api)
         if not self._tables.is_current(grant.user_id, grant.client_id, epochs, consent_epoch=consent_epoch):
@@ -137,6 +158,22 @@ class MemoryRefreshFamilies:
         if presented < family.generation:
             return Overlapped(generation=family.generation)
         return Rotated(generation=family.generation + (1 if is_rotating else 0))
+
+
+def _is_untold(family: RefreshFamily) -> bool:
+    return family.untold_generation == family.generation
+
+
+def _is_in_time(family: RefreshFamily, now: datetime, overlap: timedelta) -> bool:
+    rotated_us = None if family.rotated_at is None else to_us(family.rotated_at)
+    return is_in_time(rotated_us, to_us(now), overlap // timedelta(microseconds=1))
+
+
+def _answered(family: RefreshFamily, attempt: Attempt, now: datetime, overlap: timedelta) -> RefreshFamily:
+    """The family after one more answer for the generation before the living one."""
+    if _is_untold(family) or not _is_in_time(family, now, overlap):
+        return replace(family, rotated_at=now, rotated_by=attempt, overlaps=0, untold_generation=None)
+    return replace(family, overlaps=family.overlaps + 1)
 
 
 def add_family(tables: Tables, family: RefreshFamily | None) -> None:

@@ -8,6 +8,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.faults import LOST, UNWILLING, NotConnected, translated
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
 from innkeeper.server.storage.postgresql.texts import can_be_held
+from innkeeper.server.storage.postgresql.troubles import Troubles
 from innkeeper.server.storage.rows import Value
 
 T = TypeVar("T")
@@ -19,8 +20,9 @@ SCAN_S: Final = 60.0
 class Reader:
     """On the primary: what has been acknowledged is seen by every read that starts afterwards."""
 
-    def __init__(self, pool: Pool, counters: Counters) -> None:
+    def __init__(self, pool: Pool, counters: Counters, troubles: Troubles | None = None) -> None:
         self._pool = pool
+        self._troubles = troubles or Troubles()
         self._counters = counters
 
     async def row(self, sql: str, values: Sequence[Value]) -> Row | None:
@@ -64,6 +66,7 @@ class Reader:
                 async with self._pool.connection(deadline, may_last_s=may_last_s) as connection:
                     return await read(connection)
             except (NotConnected, *LOST, *UNWILLING) as error:
+                self._troubles.note()
                 if is_second or (isinstance(error, NotConnected) and not error.is_momentary):
                     raise translated(error) from error
                 is_second = True

@@ -39,6 +39,7 @@ from innkeeper.server.storage.postgresql.statements import Statements
 from innkeeper.server.storage.postgresql.throttles import PostgresThrottles
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
+from innkeeper.server.storage.postgresql.troubles import Troubles
 from innkeeper.server.storage.postgresql.trusted_issuers import PostgresTrustedIssuers
 from innkeeper.server.storage.rows import INSTANCE, from_us
 
@@ -88,8 +89,9 @@ class PostgresStore:
         self.counters = Counters()
         self._pool = pool
         self._apart = apart
-        self._reader = reader = Reader(pool, self.counters)
-        self._transitions = transitions = Transitions(pool, self.counters)
+        troubles = Troubles()
+        self._reader = reader = Reader(pool, self.counters, troubles)
+        self._transitions = transitions = Transitions(pool, self.counters, troubles)
         self._purge = purge_of(reader, transitions)
         self.clients: interface.Clients = PostgresClients(reader, transitions)
         self.apis: interface.Apis = PostgresApis(reader, transitions)
@@ -97,7 +99,7 @@ class PostgresStore:
         self.directories: interface.Directories = PostgresDirectories(reader, transitions)
         self.trusted_issuers: interface.TrustedIssuers = PostgresTrustedIssuers(reader, transitions)
         self.signing_keys: interface.SigningKeys = PostgresSigningKeys(reader, transitions)
-        self.registry: interface.Registry = PostgresRegistry(Reader(apart, self.counters), pool)
+        self.registry: interface.Registry = PostgresRegistry(Reader(apart, self.counters, troubles), pool)
         self.users: interface.Users = PostgresUsers(reader, transitions)
         self.throttles: interface.Throttles = PostgresThrottles(transitions)
         self.sessions: interface.Sessions = PostgresSessions(reader, transitions)

@@ -15,12 +15,22 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
+import asyncpg
+
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.outcomes import Stale, StoreUnavailable
-from innkeeper.server.storage.postgresql.faults import COLLISIONS, LOST, UNWILLING, NotConnected, translated
+from innkeeper.server.storage.outcomes import InDoubt, Stale, StoreUnavailable
+from innkeeper.server.storage.postgresql.faults import (
+    AWAY,
+    COLLISIONS,
+    LOST,
+    UNWILLING,
+    NotConnected,
+    translated,
+)
 from innkeeper.server.storage.postgresql.pool import Connection, Pool
 from innkeeper.server.storage.postgresql.statements import MAKE_SURE, Statements
 from innkeeper.server.storage.postgresql.transaction import Transaction
+from innkeeper.server.storage.postgresql.troubles import Troubles
 
 T = TypeVar("T")
 Out = TypeVar("Out", covariant=True)
@@ -28,6 +38,8 @@ PATIENCE_S: Final = 4.5
 _LOST_TRIES: Final = 4
 _SHORTEST_PAUSE_S: Final = 0.001
 _LONGEST_PAUSE_S: Final = 0.05
+# Of a database that is away, also for others. A collision is none, unless somebody held a row for long.
+_SIGNS: Final = (*LOST, *AWAY, StoreUnavailable, TimeoutError, asyncpg.LockNotAvailableError)
 SERIALIZABLE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 HOLDING: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -39,7 +51,8 @@ class _Once(Protocol[Out]):
 class Transitions:
     """A cancelled caller does not cancel its transition."""
 
-    def __init__(self, pool: Pool, counters: Counters) -> None:
+    def __init__(self, pool: Pool, counters: Counters, troubles: Troubles | None = None) -> None:
+        self.troubles = troubles or Troubles()
         self._pool = pool
         self._counters = counters
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -95,6 +108,7 @@ class Transitions:
                 # Whoever does not know whether an earlier try has happened asks as long as there is time: the app
                 # would come again with an attempt of its own, and convict itself.
                 if not lost and not error.is_momentary:
+                    self.troubles.note()
                     raise
                 reason: Exception = error
             except (*COLLISIONS, *UNWILLING) as error:
@@ -103,11 +117,22 @@ class Transitions:
                 lost += 1
                 reason = error
             except Exception as error:
-                raise translated(error) from error
+                raise self._given_up(translated(error), error, lost) from error
+            if isinstance(reason, _SIGNS):
+                self.troubles.note()
             if lost >= _LOST_TRIES or monotonic() + pause_s > deadline:
-                raise StoreUnavailable(f"PostgreSQL: {type(reason).__name__}: {reason}") from reason
+                away = StoreUnavailable(f"PostgreSQL: {type(reason).__name__}: {reason}")
+                raise self._given_up(away, reason, lost) from reason
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - no secret, only apart
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    def _given_up(self, told: Exception, reason: Exception, lost: int) -> Exception:
+        """What the caller is told: after a lost try nobody knows whether it has happened, or will."""
+        if not isinstance(told, StoreUnavailable):
+            return told
+        if isinstance(reason, _SIGNS):
+            self.troubles.note()
+        return InDoubt(str(told)) if lost else told
 
     async def _tried(self, once: _Once[T], deadline: float, *, is_retry: bool) -> T:
         async with self._pool.connection(deadline) as connection:

@@ -20,7 +20,6 @@ CREATE_LIST: Final = (
 INSERT_MIGRATION: Final = "INSERT INTO schema_migrations VALUES (?, ?, ?, ?)"
 LOCK_WAIT_S: Final = 10.0
 _POLL_S: Final = (0.0003, 0.0005, 0.0007, 0.001)
-_AUTOCHECKPOINT_PAGES: Final = 4000
 
 
 def prepare_file(path: Path, *, may_create: bool) -> None:
@@ -37,20 +36,19 @@ def prepare_file(path: Path, *, may_create: bool) -> None:
 
 def open_writer(path: Path) -> apsw.Connection:
     """Never creates a file: a database that has vanished must not come back empty."""
-    connection = _open(path)
+    connection = open_existing(path)
     if connection.readonly("main"):
         # SQLite settles for reading where it may not write; this connection would never write again (F08).
         connection.close(True)
         raise StoreUnavailable(f"{path} cannot be written: its file system is read-only, or its mode is")
     _wait_for(connection, "PRAGMA journal_mode = WAL")
     connection.pragma("synchronous", "FULL")
-    connection.wal_autocheckpoint(_AUTOCHECKPOINT_PAGES)
     return connection
 
 
 def open_reader(path: Path) -> apsw.Connection:
     """A connection that cannot write, and that is in contact with the log from the start."""
-    connection = _open(path)
+    connection = open_existing(path)
     connection.set_busy_timeout(1000)
     connection.pragma("query_only", True)
     connection.execute("PRAGMA schema_version").fetchall()
@@ -104,7 +102,8 @@ def pending_migrations(connection: apsw.Connection) -> tuple[migrations.Migratio
     return migrations.pending([(int(str(number)), str(checksum)) for number, checksum in rows])
 
 
-def _open(path: Path) -> apsw.Connection:
+def open_existing(path: Path) -> apsw.Connection:
+    """What every connection has in common."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.pragma("mmap_size", 0)
     connection.pragma("trusted_schema", False)

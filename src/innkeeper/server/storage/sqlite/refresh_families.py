@@ -14,14 +14,17 @@ from innkeeper.server.model.identifiers import Attempt, ClientId, HandleKey, Sub
 from innkeeper.server.model.refresh_family import MAX_OVERLAPS, RefreshFamily
 from innkeeper.server.storage.columns import consents_in, family_of, grant_of, user_of
 from innkeeper.server.storage.outcomes import (
+    Done,
     FamilyAndGrant,
     Gone,
+    Missing,
     Overlapped,
     OverlapSpent,
     Reused,
     Rotated,
     Stale,
 )
+from innkeeper.server.storage.overlaps import FORESEEN_US, is_in_time
 from innkeeper.server.storage.rows import to_us
 from innkeeper.server.storage.sqlite.consents import OF_GRANT
 from innkeeper.server.storage.sqlite.issuance import insert_access_token, revoke_grant
@@ -30,7 +33,8 @@ from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writer import Writer
 
 _COLUMNS: Final = (
-    "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps, f.is_rotating"
+    "f.record, f.generation, f.idle_expires_at, f.rotated_at, f.rotated_by, f.overlaps, f.is_rotating,"
+    " f.untold_generation"
 )
 READ: Final = """
 SELECT {columns}, g.record, g.revoked_at, u.record, coalesce(k.epoch, 0), {consents}
@@ -56,25 +60,44 @@ EXISTS (
 ROTATE: Final = """
 UPDATE refresh_families AS f
 SET generation = generation + ?10, is_rotating = ?10, rotated_at = ?2, rotated_by = ?8, overlaps = 0,
-    idle_expires_at = min(?9, absolute_expires_at)
+    untold_generation = NULL, idle_expires_at = min(?9, absolute_expires_at)
 WHERE f.family_key = ?1 AND f.generation = ?3
   AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS)
-# Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either.
-OVERLAP: Final = """
+_IN_TIME: Final = f"f.rotated_at > ?2 - ?8 AND f.rotated_at < ?2 + {FORESEEN_US}"
+_UNTOLD: Final = "f.untold_generation = f.generation"
+# Where nothing is forgiven, somebody who began before the winner and arrived after it is not forgiven either. Whoever
+# is told first of a rotation is its winner from now on, should that answer be lost as well.
+OVERLAP: Final = (
+    """
 UPDATE refresh_families AS f
-SET overlaps = overlaps + 1
+SET overlaps = CASE WHEN {is_first} THEN 0 ELSE overlaps + 1 END,
+    rotated_at = CASE WHEN {is_first} THEN ?2 ELSE rotated_at END,
+    rotated_by = CASE WHEN {is_first} THEN ?10 ELSE rotated_by END,
+    untold_generation = NULL
 WHERE f.family_key = ?1 AND f.generation = ?3 + 1
   AND f.idle_expires_at > ?2 AND f.absolute_expires_at > ?2
-  AND ?8 > 0 AND f.rotated_at > ?2 - ?8 AND f.overlaps < ?9
+  AND ({untold} OR (?8 > 0 AND f.overlaps < ?9 AND (?11 = 1 OR ({in_time}))))
   AND {stands}
 RETURNING generation
 """.replace("{stands}", _STANDS)
+    .replace("{is_first}", "{untold} OR NOT ({in_time})")
+    .replace("{untold}", _UNTOLD)
+    .replace("{in_time}", _IN_TIME)
+)
+UNTOLD: Final = """
+UPDATE refresh_families SET untold_generation = generation
+WHERE family_key = ?1 AND rotated_by = ?2 AND overlaps = 0 AND is_rotating = 1
+  AND (untold_generation IS NULL OR untold_generation <> generation)
+"""
+IS_UNTOLD: Final = """
+SELECT 1 FROM refresh_families f WHERE f.family_key = ?1 AND f.rotated_by = ?2 AND {untold}
+""".replace("{untold}", _UNTOLD)
 WHAT_HAPPENED: Final = """
 SELECT f.grant_id, f.generation, f.rotated_at, f.rotated_by, f.overlaps,
-       min(f.idle_expires_at, f.absolute_expires_at), g.revoked_at
+       min(f.idle_expires_at, f.absolute_expires_at), g.revoked_at, f.untold_generation
 FROM refresh_families f JOIN grants g ON g.grant_id = f.grant_id
 WHERE f.family_key = ?1
 """
@@ -95,6 +118,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     is_rotating: bool
     idle_expires_at: datetime
     epochs: Epochs
+    was_living: bool
     access_token: OpaqueAccessToken | None
     rotated: Sequence[Event]
     overlapped: Sequence[Event]
@@ -115,10 +139,10 @@ class SqliteRefreshFamilies:
             return None
         return FamilyAndGrant(
             family=family_of(row),
-            grant=grant_of(row[7], row[8]),
-            user=user_of(row[9]),
-            consent_epoch=row[10],
-            consents=consents_in(row[11]),
+            grant=grant_of(row[8], row[9]),
+            user=user_of(row[10]),
+            consent_epoch=row[11],
+            consents=consents_in(row[12]),
         )
 
     async def rotate(
@@ -132,6 +156,7 @@ class SqliteRefreshFamilies:
         is_rotating: bool,
         idle_expires_at: datetime,
         epochs: Epochs,
+        was_living: bool = False,
         access_token: OpaqueAccessToken | None,
         rotated: Sequence[Event],
         overlapped: Sequence[Event],
@@ -147,6 +172,7 @@ class SqliteRefreshFamilies:
             is_rotating=is_rotating,
             idle_expires_at=idle_expires_at,
             epochs=epochs,
+            was_living=was_living,
             access_token=access_token,
             rotated=rotated,
             overlapped=overlapped,
@@ -154,6 +180,15 @@ class SqliteRefreshFamilies:
             ahead=ahead,
         )
         return await self._writer.submit(partial(_rotate, rotation))
+
+    async def untold(self, key: HandleKey, *, attempt: Attempt, events: Sequence[Event]) -> Done | Missing:
+        def run(transaction: Transaction) -> Done | Missing:
+            if transaction.change(UNTOLD, (key, attempt)):
+                transaction.record(events)
+                return Done()
+            return Missing() if transaction.row(IS_UNTOLD, (key, attempt)) is None else Done()
+
+        return await self._writer.submit(run)
 
     async def of(self, user_id: Subject, client_id: ClientId | None = None) -> tuple[RefreshFamily, ...]:
         return tuple(family_of(row) for row in await self._reader.scan(OF_USER, (user_id, client_id)))
@@ -176,7 +211,8 @@ def _rotate(
         transaction.record(rotation.rotated)
         return Rotated(generation=moved[0])
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    again = transaction.row(OVERLAP, (*common, overlap_us, MAX_OVERLAPS))
+    forgiven = (overlap_us, MAX_OVERLAPS, rotation.attempt, int(rotation.was_living))
+    again = transaction.row(OVERLAP, (*common, *forgiven))
     if again is not None:
         insert_access_token(rotation.access_token, transaction)
         transaction.record(rotation.overlapped)
@@ -190,18 +226,19 @@ def _not_rotated(
     row = transaction.row(WHAT_HAPPENED, (rotation.key,))
     if row is None:
         return Gone()
-    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us = row
+    grant_id, generation, rotated_us, rotated_by, overlaps, ends_us, revoked_us, untold = row
     if rotated_by == rotation.attempt:
         return Rotated(generation=generation)
     now_us = to_us(rotation.now)
     if revoked_us is not None or ends_us <= now_us:
         return Gone()
     overlap_us = rotation.overlap // timedelta(microseconds=1)
-    is_soon = rotated_us is not None and overlap_us > 0 and now_us - rotated_us < overlap_us
+    is_soon = is_in_time(rotated_us, now_us, overlap_us) or (rotation.was_living and overlap_us > 0)
+    is_untold = untold == generation
     is_before = rotation.presented == generation - 1
-    if is_before and is_soon and overlaps >= MAX_OVERLAPS:
+    if is_before and is_soon and overlaps >= MAX_OVERLAPS and not is_untold:
         return OverlapSpent()
-    if rotation.presented == generation or (is_before and is_soon):
+    if rotation.presented == generation or (is_before and (is_soon or is_untold)):
         return Stale()
     is_ahead = rotation.presented > generation
     revoke_grant(grant_id, rotation.now, rotation.ahead if is_ahead else rotation.reused, transaction)

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from innkeeper.server.storage.counters import Counters
-from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.outcomes import InDoubt, StoreUnavailable
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.transaction import Transaction
 from innkeeper.server.storage.sqlite.writing_handle import WritingHandle
@@ -51,6 +51,10 @@ class _Item:
 
 class _BatchLost(Exception):
     """The transaction is gone, with everything that the batch had done."""
+
+
+class _CommitFailed(Exception):
+    """COMMIT was sent and refused. What an error of the disk leaves of it is seen when the file is opened again."""
 
 
 class _AnswerLost(Exception):
@@ -155,16 +159,20 @@ class Writer:
             except Exception as error:
                 self._handle.give_up()
                 _LOG.error("SQLite: a batch of %d transitions was lost: %s", len(batch), error)
-                _refuse(batch, error)
+                is_in_doubt = number > 0 or isinstance(error, _CommitFailed)
+                _refuse(batch, InDoubt(str(error)) if is_in_doubt else StoreUnavailable(str(error)))
                 return
-        _refuse(batch, StoreUnavailable("whether COMMIT happened could not be found out"))
+        _refuse(batch, InDoubt("whether COMMIT happened could not be found out"))
 
     def _commit(self, batch: list[_Item], *, is_retry: bool) -> None:
         transaction = self._handle.begin(is_retry=is_retry)
         for item in batch:
             self._run(item, transaction)
         self._handle.stamp()
-        self._handle.execute("COMMIT")
+        try:
+            self._handle.execute("COMMIT")
+        except apsw.Error as error:
+            raise _CommitFailed(str(error)) from error
         self._counters.commits += 1
         if self.loses_next_answer:
             self.loses_next_answer = False
@@ -187,9 +195,9 @@ class Writer:
         execute("RELEASE transition")
 
 
-def _refuse(batch: list[_Item], error: Exception) -> None:
+def _refuse(batch: list[_Item], error: StoreUnavailable) -> None:
     for item in batch:
-        item.error = StoreUnavailable(str(error))
+        item.error = error
 
 
 def _answer(batch: list[_Item]) -> None:

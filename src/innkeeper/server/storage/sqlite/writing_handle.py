@@ -12,6 +12,7 @@ import apsw
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
 from innkeeper.server.storage.rows import to_us
+from innkeeper.server.storage.sqlite.checkpointer import Checkpointer
 from innkeeper.server.storage.sqlite.connection import begin, open_writer
 from innkeeper.server.storage.sqlite.faults import translated
 from innkeeper.server.storage.sqlite.transaction import Transaction
@@ -36,6 +37,7 @@ class WritingHandle:
         self.on_foreign_commit: Callable[[], None] | None = None
         self.now: Callable[[], datetime] | None = None
         self._stamped_at: datetime | None = None
+        self._checkpointer = Checkpointer(path)
         self._adopt(connection)
 
     def begin(self, *, is_retry: bool) -> Transaction:
@@ -62,15 +64,19 @@ class WritingHandle:
             self._stamped_at = now
 
     def between_batches(self, *, is_idle: bool) -> None:
-        """Looks for other processes' commits; moves the log into the database when there is time for it."""
-        if self._transaction is None or monotonic() - self._watched_at < _WATCH_S:
+        """Looks for other processes' commits; has the log moved into the database when there is time for it."""
+        if self._transaction is None:
+            return
+        if self._checkpointer.take_rest():
+            # Busy: another process is at it right now.
+            self._move_the_log(unless=apsw.BusyError)
+        if monotonic() - self._watched_at < _WATCH_S:
             return
         self._watch()
         commits = self._counters.commits
         if is_idle and commits - self._checkpointed_commits >= _CHECKPOINT_AFTER_COMMITS:
             self._checkpointed_commits = commits
-            # Busy: another process is at it right now.
-            self._move_the_log(unless=apsw.BusyError)
+            self._checkpointer.want()
 
     def give_up(self) -> None:
         """Nothing further runs on this connection; what was not committed is gone."""
@@ -80,6 +86,7 @@ class WritingHandle:
             self.connection.close(True)
 
     def close(self) -> None:
+        self._checkpointer.close()
         self.give_up()
 
     def _adopt(self, connection: apsw.Connection) -> None:
@@ -87,6 +94,8 @@ class WritingHandle:
         # One cursor for BEGIN to COMMIT: a new one for each costs as much as the statement.
         self.execute = connection.cursor().execute
         self._transaction = Transaction(connection, self._counters)
+        # In place of SQLite's own, which moves the log within a commit.
+        connection.set_wal_hook(self._checkpointer.after_commit)
         self._data_version = _data_version(connection)
         self._page_limit_in_force: int | None = None
 

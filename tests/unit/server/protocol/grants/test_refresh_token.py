@@ -178,7 +178,17 @@ def test_the_rotation_follows_the_policy_of_the_app() -> None:
         token=TOKEN,
         grant_id=GrantId("g"),
         epochs=Epochs(client_revision=9, client_epoch=1, user_epoch=1),
+        was_living=True,
         overlap=timedelta(seconds=3),
         is_rotating=False,
         idle=timedelta(days=2),
     )
+
+
+@pytest.mark.parametrize(("generation", "was_living"), [(2, False), (3, True), (4, False)])
+def test_the_transition_hears_what_was_living_when_it_was_read(generation: int, was_living: bool) -> None:
+    found = evidence(family={"generation": generation})
+    decided = GRANT.decide(form(), found, context())
+    assert isinstance(decided, Authorization)
+    rotation = GRANT.consume(found, decided)
+    assert isinstance(rotation, RotateFamily) and rotation.was_living is was_living
