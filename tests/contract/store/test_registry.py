@@ -7,7 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from innkeeper.server.model.identifiers import ApiIdentifier, ClientId
-from innkeeper.server.model.registry import RegistryChange
+from innkeeper.server.model.registry import EVERYTHING, RegistryChange
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
 from tests.contract.store import laws
 from tests.contract.store.builders import (
@@ -142,6 +142,24 @@ async def test_every_change_of_the_registry_is_numbered_and_named(store: AnyStor
     assert await store.registry.changes_since(0) == expected
     assert await store.registry.changes_since(5) == expected[5:]
     assert await store.registry.changes_since(7) == ()
+
+
+async def test_a_history_that_is_not_the_one_that_was_read_is_told(store: AnyStore) -> None:
+    """A promoted standby that lacked changes, or a restored backup: its numbers are used a second time."""
+    empty = await store.registry.snapshot()
+    await store.clients.create(a_client(), events=())
+    read = await store.registry.snapshot()
+    assert await store.registry.changes_since(read.epoch, tag=read.tag) == ()
+    await store.clients.replace(a_client(), events=())
+    [change] = await store.registry.changes_since(read.epoch, tag=read.tag)
+    assert (change.epoch, change.kind, change.id) == (2, "client", "app")
+    later = await store.registry.snapshot()
+    assert later.tag != read.tag
+    for epoch, tag in ((1, later.tag), (2, read.tag), (2, 0), (3, later.tag), (5, later.tag)):
+        [everything] = await store.registry.changes_since(epoch, tag=tag)
+        assert everything.kind == EVERYTHING
+    # Whoever has read nothing yet hears all there is.
+    assert len(await store.registry.changes_since(empty.epoch, tag=empty.tag)) == 2
 
 
 async def test_a_refused_change_of_the_registry_leaves_no_trace(world: World) -> None:

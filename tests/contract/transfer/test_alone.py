@@ -13,6 +13,7 @@ import apsw
 import asyncpg
 import pytest
 
+from innkeeper.server.flows.registry import Registry
 from innkeeper.server.flows.transfer.move import give_up, move
 from innkeeper.server.flows.transfer.refusal import TransferRefused
 from innkeeper.server.flows.transfer.restore import restore, verify
@@ -23,7 +24,7 @@ from tests.contract.store.builders import a_client
 from tests.contract.store.test_postgresql_hosts import END_OTHERS
 from tests.contract.transfer.filling import NOW, nothing
 from tests.contract.transfer.places import Place, a_full_place, an_empty_place, moved
-from tests.contract.transfer.test_backups_of_postgresql import backed_up, execute
+from tests.contract.transfer.test_backups_of_postgresql import backed_up, execute, restored
 from tests.postgres import Cluster, Foreign
 
 NODE = {"application_name": "innkeeper"}
@@ -142,6 +143,31 @@ async def test_a_node_that_was_cut_off_comes_back_and_serves_nobody(
         await node.probe()
     await refuses_everything(node, "has moved to")
     await node.close()
+
+
+async def test_a_node_that_was_cut_off_believes_nothing_that_a_restore_has_undone(
+    tmp_path: Path, postgres: Cluster | Foreign
+) -> None:
+    """Its registry has read changes whose numbers are given a second time."""
+    place = await an_empty_place("postgresql", tmp_path / "here", postgres)
+    node = await place.store()
+    await node.clients.create(a_client(), events=())
+    await backed_up(place, tmp_path / "backup")
+    for name in ("lost", "undone"):
+        await node.clients.create(a_client(name, allowed_origins=()), events=())
+    registry = Registry(node, await node.registry.snapshot(), lambda snapshot: None)
+    assert await registry.client("lost") is not None
+    await cut_off(place)
+    await restored(tmp_path / "backup", place, may_replace=True)
+    other = await place.store()
+    await other.clients.create(a_client("undone", allowed_origins=(), is_enabled=False), events=())
+    assert await registry.refresh() is True
+    assert await registry.client("lost") is None
+    found = await registry.client("undone")
+    assert found is not None and not found.is_enabled
+    assert registry.snapshot == await other.registry.snapshot()
+    await node.close()
+    await other.close()
 
 
 async def test_a_node_whose_connections_live_on_reads_the_mark_with_the_registry(

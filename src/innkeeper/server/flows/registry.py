@@ -7,7 +7,7 @@ from typing import Final
 
 from innkeeper.server.model.client import Client
 from innkeeper.server.model.identifiers import ClientId
-from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
+from innkeeper.server.model.registry import EVERYTHING, RegistryChange, RegistrySnapshot
 from innkeeper.server.storage.interface import Store
 
 MAX_CLIENTS: Final = 10_000
@@ -45,24 +45,26 @@ class Registry:
             return cached
         if wanted in self._unknown or not wanted or len(wanted) > 255:
             return None
-        epoch = self.snapshot.epoch
+        snapshot = self.snapshot
         client = await self._store.clients.get(wanted)
-        if epoch == self.snapshot.epoch:  # a reload during the read would make this answer stale
+        if snapshot is self.snapshot:  # a reload during the read would make this answer stale
             self._remember(wanted, client)
         return client
 
     async def refresh(self) -> bool:
         """Takes in what others have changed; says whether anything had."""
         began_at_s = self._monotonic()
-        changes = await self._store.registry.changes_since(self.snapshot.epoch)
+        before = self.snapshot
+        changes = await self._store.registry.changes_since(before.epoch, tag=before.tag)
         if not changes:
             self._refreshed_at_s = began_at_s
             return False
         self._forget(changes)  # first, so that a disabled app is out even if the rest cannot be read
         snapshot = await self._store.registry.snapshot()
         # Asked again: a change meanwhile may be inside the snapshot and would never be heard of otherwise.
-        self._forget(await self._store.registry.changes_since(self.snapshot.epoch))
-        if snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
+        self._forget(await self._store.registry.changes_since(self.snapshot.epoch, tag=self.snapshot.tag))
+        has_gone_back = self.snapshot is before and changes[0].kind == EVERYTHING
+        if has_gone_back or snapshot.epoch > self.snapshot.epoch:  # another refresh may have been faster
             self.snapshot = snapshot
             self._tell(snapshot)
         self._refreshed_at_s = began_at_s
@@ -73,6 +75,10 @@ class Registry:
             if change.kind == "client":
                 self._clients.pop(ClientId(change.id), None)
                 self._unknown.pop(ClientId(change.id), None)
+            elif change.kind == EVERYTHING:
+                # The database has gone back in time, and what was learnt from the future is not so any more.
+                self._clients.clear()
+                self._unknown.clear()
 
     def _remember(self, client_id: ClientId, client: Client | None) -> None:
         if client is not None:

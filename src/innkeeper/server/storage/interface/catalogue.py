@@ -113,4 +113,9 @@ class Registry(Protocol):
     """What every request reads, and how others learn that it moved."""
 
     async def snapshot(self) -> RegistrySnapshot: ...
-    async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]: ...
+    async def changes_since(self, epoch: int, *, tag: int | None = None) -> tuple[RegistryChange, ...]:
+        """Oldest first. With the `tag` of a snapshot: one `EVERYTHING` if the change of that epoch is not that one.
+
+        The database has gone back in time since: a failover that lost something, a restore.
+        """
+        ...

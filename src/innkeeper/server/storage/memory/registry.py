@@ -13,6 +13,7 @@ from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.storage.memory.tables import Tables
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
+from innkeeper.server.storage.registry_history import changes_heard
 
 
 class MemoryApis:
@@ -149,14 +150,15 @@ class MemoryRegistry:
     async def snapshot(self) -> RegistrySnapshot:
         return self._tables.read(self._snapshot)
 
-    async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:
-        changes = self._tables.registry_changes
-        return self._tables.read(lambda: tuple(change for change in changes if change.epoch > epoch))
+    async def changes_since(self, epoch: int, *, tag: int | None = None) -> tuple[RegistryChange, ...]:
+        rows = self._tables.registry_changes
+        return self._tables.read(lambda: changes_heard([row for row in rows if row[0] >= epoch], epoch, tag))
 
     def _snapshot(self) -> RegistrySnapshot:
         tables = self._tables
         return RegistrySnapshot(
             epoch=tables.registry_epoch,
+            tag=tables.registry_changes[-1][3] if tables.registry_changes else 0,
             apis=dict(tables.apis),
             roles=dict(tables.roles),
             signing_keys=dict(tables.signing_keys),

@@ -32,7 +32,6 @@ from innkeeper.server.model.identifiers import (
 from innkeeper.server.model.instance import Instance
 from innkeeper.server.model.one_time_link import OneTimeLink
 from innkeeper.server.model.refresh_family import RefreshFamily
-from innkeeper.server.model.registry import RegistryChange
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.session import Session
 from innkeeper.server.model.signing_key import SigningKeyRecord
@@ -41,6 +40,7 @@ from innkeeper.server.model.user import User
 from innkeeper.server.storage.audit_row import AuditRow
 from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.outcomes import StoreUnavailable
+from innkeeper.server.storage.registry_history import ChangeRow, new_tag
 
 T = TypeVar("T")
 ConsentKey = tuple[Subject, ClientId, ApiIdentifier | None]
@@ -122,7 +122,7 @@ class Tables:
         self.directories: dict[DirectoryName, Directory] = {}
         self.trusted_issuers: dict[IssuerName, TrustedIssuer] = {}
         self.signing_keys: dict[KeyId, SigningKeyRecord] = {}
-        self.registry_changes: list[RegistryChange] = []
+        self.registry_changes: list[ChangeRow] = []
         self.users: dict[Subject, User] = {}
         self.user_identifiers: dict[str, Subject] = {}
         self.passwords: dict[Subject, PasswordCredential] = {}
@@ -167,12 +167,12 @@ class Tables:
 
     def note_change(self, kind: str, record_id: str) -> None:
         epoch = self.registry_epoch + 1
-        self.registry_changes.append(RegistryChange(epoch=epoch, kind=kind, id=record_id))
+        self.registry_changes.append((epoch, kind, record_id, new_tag()))
 
     @property
     def registry_epoch(self) -> int:
         """The number of the newest registry change."""
-        return self.registry_changes[-1].epoch if self.registry_changes else 0
+        return self.registry_changes[-1][0] if self.registry_changes else 0
 
     def has_directory(self, name: DirectoryName) -> bool:
         """The default one needs no record."""

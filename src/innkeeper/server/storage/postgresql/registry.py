@@ -19,6 +19,7 @@ from innkeeper.server.storage.postgresql.reader import Reader
 from innkeeper.server.storage.postgresql.transaction import Transaction
 from innkeeper.server.storage.postgresql.transitions import Transitions
 from innkeeper.server.storage.postgresql.trusted_issuers import LIST_ISSUERS
+from innkeeper.server.storage.registry_history import changes_heard
 from innkeeper.server.storage.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
 from innkeeper.server.storage.schema import marks
 from innkeeper.server.storage.transfer.statements import MARK
@@ -40,10 +41,10 @@ LIST_ROLES: Final = "SELECT record FROM roles ORDER BY name"
 LIST_KEYS: Final = "SELECT record FROM signing_keys ORDER BY kid"
 INSERT_KEY: Final = "INSERT INTO signing_keys (kid, record) VALUES ($1, $2)"
 DELETE_KEYS: Final = "DELETE FROM signing_keys"
-EPOCH: Final = "SELECT coalesce(max(epoch), 0) FROM registry_changes"
+NEWEST: Final = "SELECT epoch, tag FROM registry_changes ORDER BY epoch DESC LIMIT 1"
 CHANGES_SINCE: Final = (
-    "SELECT epoch, kind, id FROM registry_changes WHERE epoch > $1"  # noqa: S608 (constants)
-    f" UNION ALL SELECT 0, 'mark', mark.checksum FROM ({MARK}) mark ORDER BY epoch"
+    "SELECT epoch, kind, id, tag FROM registry_changes WHERE epoch >= $1"  # noqa: S608 (constants)
+    f" UNION ALL SELECT 0, 'mark', mark.checksum, 0 FROM ({MARK}) mark ORDER BY epoch"
 )
 
 
@@ -118,9 +119,10 @@ class PostgresRegistry:
         self._pool = pool
 
     async def snapshot(self) -> RegistrySnapshot:
-        lists = (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
+        lists = (NEWEST, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
         found = await self._reader.snapshot(*((sql, ()) for sql in lists))
-        [[(epoch,)], api_rows, role_rows, directory_rows, issuer_rows, key_rows] = found
+        [newest, api_rows, role_rows, directory_rows, issuer_rows, key_rows] = found
+        [(epoch, tag)] = newest or [(0, 0)]
         apis = (API.decode(record) for (record,) in api_rows)
         roles = (ROLE.decode(record) for (record,) in role_rows)
         directories = (DIRECTORY.decode(record) for (record,) in directory_rows)
@@ -128,6 +130,7 @@ class PostgresRegistry:
         keys = (SIGNING_KEY.decode(record) for (record,) in key_rows)
         return RegistrySnapshot(
             epoch=epoch,
+            tag=tag,
             apis={api.identifier: api for api in apis},
             roles={role.name: role for role in roles},
             signing_keys={key.kid: key for key in keys},
@@ -135,13 +138,13 @@ class PostgresRegistry:
             trusted_issuers={issuer.issuer: issuer for issuer in issuers},
         )
 
-    async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:
+    async def changes_since(self, epoch: int, *, tag: int | None = None) -> tuple[RegistryChange, ...]:
         rows = await self._reader.rows(CHANGES_SINCE, (epoch,))
         # Behind a pooler a connection outlives the database's own, and is not asked anew.
         self._pool.refusal = marks.refusal_of(rows[0][2]) if rows and rows[0][1] == "mark" else None
         if self._pool.refusal is not None:
             raise StoreUnavailable(self._pool.refusal)
-        return tuple(RegistryChange(epoch=at, kind=kind, id=record_id) for at, kind, record_id in rows)
+        return changes_heard(rows, epoch, tag)
 
 
 async def _create_api(api: Api, events: Sequence[Event], transaction: Transaction) -> Done | Conflict:

@@ -8,6 +8,7 @@ from innkeeper.server.storage.counters import Counters
 from innkeeper.server.storage.postgresql.audit import AuditRows, event_columns
 from innkeeper.server.storage.postgresql.pool import Connection
 from innkeeper.server.storage.postgresql.statements import Row, Statements
+from innkeeper.server.storage.registry_history import new_tag
 from innkeeper.server.storage.rows import Value
 
 __all__ = ["Row", "Transaction"]
@@ -16,8 +17,8 @@ INSERT_EVENT: Final = "INSERT INTO audit_events (event_key, at, type, record) VA
 # A retry after a lost answer finds its own row and leaves it as it is.
 INSERT_EVENT_ONCE: Final = f"{INSERT_EVENT} ON CONFLICT (event_key) DO NOTHING"
 INSERT_CHANGE: Final = (
-    "INSERT INTO registry_changes (epoch, kind, id)"
-    " SELECT coalesce(max(epoch), 0) + 1, $1, $2 FROM registry_changes"
+    "INSERT INTO registry_changes (epoch, kind, id, tag)"
+    " SELECT coalesce(max(epoch), 0) + 1, $1, $2, $3 FROM registry_changes"
 )
 
 
@@ -51,4 +52,4 @@ class Transaction(Statements):
 
     async def note_change(self, kind: str, record_id: str) -> None:
         """Tells the registries of this and other processes which record moved."""
-        await self.change(INSERT_CHANGE, (kind, record_id))
+        await self.change(INSERT_CHANGE, (kind, record_id, new_tag()))

@@ -13,6 +13,7 @@ from innkeeper.server.model.registry import RegistryChange, RegistrySnapshot
 from innkeeper.server.model.role import Role
 from innkeeper.server.model.signing_key import SigningKeyRecord
 from innkeeper.server.storage.outcomes import Conflict, Done, Missing, Stale
+from innkeeper.server.storage.registry_history import changes_heard
 from innkeeper.server.storage.rows import API, DIRECTORY, ROLE, SIGNING_KEY, TRUSTED_ISSUER
 from innkeeper.server.storage.sqlite.directories import LIST_DIRECTORIES
 from innkeeper.server.storage.sqlite.reader import Reader
@@ -37,8 +38,8 @@ LIST_ROLES: Final = "SELECT record FROM roles ORDER BY name"
 LIST_KEYS: Final = "SELECT record FROM signing_keys ORDER BY kid"
 INSERT_KEY: Final = "INSERT INTO signing_keys (kid, record) VALUES (?1, ?2)"
 DELETE_KEYS: Final = "DELETE FROM signing_keys"
-EPOCH: Final = "SELECT coalesce(max(epoch), 0) FROM registry_changes"
-CHANGES_SINCE: Final = "SELECT epoch, kind, id FROM registry_changes WHERE epoch > ?1 ORDER BY epoch"
+NEWEST: Final = "SELECT epoch, tag FROM registry_changes ORDER BY epoch DESC LIMIT 1"
+CHANGES_SINCE: Final = "SELECT epoch, kind, id, tag FROM registry_changes WHERE epoch >= ?1 ORDER BY epoch"
 
 
 class SqliteApis:
@@ -110,9 +111,10 @@ class SqliteRegistry:
         self._reader = reader
 
     async def snapshot(self) -> RegistrySnapshot:
-        lists = (EPOCH, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
+        lists = (NEWEST, LIST_APIS, LIST_ROLES, LIST_DIRECTORIES, LIST_ISSUERS, LIST_KEYS)
         found = await self._reader.snapshot(*((sql, ()) for sql in lists))
-        [[(epoch,)], api_rows, role_rows, directory_rows, issuer_rows, key_rows] = found
+        [newest, api_rows, role_rows, directory_rows, issuer_rows, key_rows] = found
+        [(epoch, tag)] = newest or [(0, 0)]
         apis = (API.decode(record) for (record,) in api_rows)
         roles = (ROLE.decode(record) for (record,) in role_rows)
         directories = (DIRECTORY.decode(record) for (record,) in directory_rows)
@@ -120,6 +122,7 @@ class SqliteRegistry:
         keys = (SIGNING_KEY.decode(record) for (record,) in key_rows)
         return RegistrySnapshot(
             epoch=epoch,
+            tag=tag,
             apis={api.identifier: api for api in apis},
             roles={role.name: role for role in roles},
             signing_keys={key.kid: key for key in keys},
@@ -127,9 +130,9 @@ class SqliteRegistry:
             trusted_issuers={issuer.issuer: issuer for issuer in issuers},
         )
 
-    async def changes_since(self, epoch: int) -> tuple[RegistryChange, ...]:
+    async def changes_since(self, epoch: int, *, tag: int | None = None) -> tuple[RegistryChange, ...]:
         rows = self._reader.rows(CHANGES_SINCE, (epoch,))
-        return tuple(RegistryChange(epoch=at, kind=kind, id=record_id) for at, kind, record_id in rows)
+        return changes_heard(rows, epoch, tag)
 
 
 def _create_api(api: Api, events: Sequence[Event], transaction: Transaction) -> Done | Conflict:

@@ -10,13 +10,14 @@ import msgspec
 
 from innkeeper.server.model.events import Event
 from innkeeper.server.storage.counters import Counters
+from innkeeper.server.storage.registry_history import new_tag
 from innkeeper.server.storage.rows import Value, to_us
 
 Row = tuple[Any, ...]
 _INSERT_EVENT: Final = "INSERT INTO audit_events (event_key, at, type, record) VALUES (?1, ?2, ?3, ?4)"
 _INSERT_CHANGE: Final = (
-    "INSERT INTO registry_changes (epoch, kind, id)"
-    " SELECT coalesce(max(epoch), 0) + 1, ?1, ?2 FROM registry_changes"
+    "INSERT INTO registry_changes (epoch, kind, id, tag)"
+    " SELECT coalesce(max(epoch), 0) + 1, ?1, ?2, ?3 FROM registry_changes"
 )
 
 
@@ -57,4 +58,4 @@ class Transaction:
 
     def note_change(self, kind: str, record_id: str) -> None:
         """Tells the registries of this and other processes which record moved."""
-        self.change(_INSERT_CHANGE, (kind, record_id))
+        self.change(_INSERT_CHANGE, (kind, record_id, new_tag()))
