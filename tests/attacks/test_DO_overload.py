@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 import socket
 import threading
 import time
@@ -52,7 +53,8 @@ def slow() -> Generator[Slow]:
 
 @pytest.fixture
 def listening(slow: Slow) -> Generator[Listening]:
-    routes = {("GET", "/slow"): slow.endpoint, ("GET", "/page"): page, ("POST", "/form"): page}
+    routes = {(method, "/slow"): slow.endpoint for method in ("GET", "POST")}
+    routes |= {("GET", "/page"): page, ("POST", "/form"): page}
     routes |= {("GET", path.decode()): page for path in ALWAYS}
     front = Front(Settings(issuer=ISSUER), routes, services=cast(Services, object()))
     with Listening(front, bounded(MOST)) as running:
@@ -192,6 +194,41 @@ def test_a_body_that_nobody_waits_for_makes_no_room_for_more(listening: Listenin
         within(5, lambda: slow.under_way >= MOST)
         time.sleep(0.2)
         assert slow.under_way == MOST
+
+
+def test_bodies_that_come_all_at_once_are_no_more_than_the_bound(listening: Listening, slow: Slow) -> None:
+    """Each of them was let in while it waited for its body and cost nothing."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(listening.connect()) for _ in range(3 * MOST)]
+        for client in clients:
+            client.sendall(POST.replace(b"/form", b"/slow") + b"Content-Length: 5\r\n\r\nha")
+        time.sleep(0.2)
+        for client in clients:
+            client.sendall(b"lf=")
+        within(5, lambda: slow.under_way >= MOST)
+        told = [client.recv(65536) for client in waited_for(clients, 2 * MOST)]
+        assert all(answer.startswith(b"HTTP/1.1 503") for answer in told)
+        assert slow.under_way == MOST
+        slow.may_answer.set()
+        within(2, lambda: slow.under_way == 0)
+        time.sleep(0.05)
+        answered = [client.recv(65536) for client in waited_for(clients, MOST)]
+        assert all(b"at last" in answer for answer in answered)
+        for client in clients:
+            client.sendall(PAGE)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def waited_for(clients: list[socket.socket], count: int) -> list[socket.socket]:
+    """Those who have been answered, once there are so many."""
+    heard: list[socket.socket] = []
+
+    def enough() -> bool:
+        heard[:] = select.select(clients, [], [], 0)[0]
+        return len(heard) >= count
+
+    within(5, enough)
+    return heard
 
 
 def test_those_who_hang_up_still_count_until_their_work_is_done(

@@ -127,8 +127,10 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is here to its end."""
+        """The body is here to its end: from now on the request costs something, and meanwhile there may be enough."""
         self._in_request = False
+        if self._awaits_body and not self.cycle.response_started and self._is_full():
+            self._take_from_its_task()
         self._body_has_ended()
         if self._is_turned_away:
             self._turn_away()
@@ -166,11 +168,20 @@ class BoundedConnection(HttpToolsProtocol):
             self._awaits_body = True
             self.load.awaiting_body += 1
 
+    def _is_full(self) -> bool:
+        return self.load.is_full(len(self.tasks)) and not overload.is_always_answered(self.url)
+
     def _is_too_much(self) -> bool:
-        if not self.load.is_full(len(self.tasks)) or overload.is_always_answered(self.url):
+        if not self._is_full():
             return False
         # A pipelined request waits for the one before it: answered now, it would be taken for that one's answer.
         return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _take_from_its_task(self) -> None:
+        """Which waits for the body and has done nothing yet. To it the client is gone."""
+        self._is_turned_away = True
+        self.cycle.disconnected = self.cycle.response_complete = True
+        self.cycle.message_event.set()
 
     def _turn_away(self) -> None:
         self.load.turn_away()
