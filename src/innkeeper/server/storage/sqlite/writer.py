@@ -196,8 +196,9 @@ class Writer:
 
 
 def _refuse(batch: list[_Item], error: StoreUnavailable) -> None:
+    # One for each: whoever raises it adds their own trace.
     for item in batch:
-        item.error = error
+        item.error = type(error)(str(error))
 
 
 def _answer(batch: list[_Item]) -> None:
