@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 
-from innkeeper.server.cli import data_folder, output
+from innkeeper.server.cli import data_folder, output, private_file
 from innkeeper.server.cli.data_folder import DataFolder
 from innkeeper.server.cli.failure import CommandFailed
 from innkeeper.server.cli.workspace import data_option
-
-_CANNOT_FLUSH: Final = (errno.EINVAL, errno.ENOTSUP)
 
 
 @click.command(short_help="Write the whole database into one file, while it is served.")
@@ -68,7 +64,7 @@ async def _back_up(folder: DataFolder, target: Path, now: datetime) -> None:
 def give_name(unfinished: Path, target: Path) -> None:
     """From here on it is a backup, after a power loss too."""
     _take_place(unfinished, target)
-    _flush(target.parent)
+    private_file.flush_folder(target.parent)
 
 
 def _take_place(unfinished: Path, target: Path) -> None:
@@ -81,18 +77,3 @@ def _take_place(unfinished: Path, target: Path) -> None:
         if target.exists():
             raise
         unfinished.rename(target)
-
-
-def _flush(folder: Path) -> None:
-    """Onto the disk. Some systems open no folder, and some disks flush none."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _CANNOT_FLUSH:
-            raise
-    finally:
-        os.close(descriptor)

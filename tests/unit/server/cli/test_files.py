@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -237,6 +238,23 @@ def test_a_backup_that_is_done_has_its_name_after_a_power_loss(
     give_name(unfinished, target)
     assert named_when_flushed == [True]
     assert target.read_text() == "everything"
+
+
+@pytest.mark.parametrize("write", [private_file.create, private_file.replace])
+def test_a_private_file_has_its_name_after_a_power_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+) -> None:
+    """A master secret that is gone makes what is left unreadable."""
+    target = tmp_path / "secret"
+    flushed: list[bool] = []
+
+    def flush(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), tmp_path.stat()):
+            flushed.append(target.exists())
+
+    monkeypatch.setattr(os, "fsync", flush)
+    write(target, "text")
+    assert flushed == [True]
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
