@@ -19,6 +19,8 @@ from innkeeper.server.model.identifiers import ClientId
 from innkeeper.server.storage.outcomes import Conflict, Missing
 
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLOCKS_DIFFER: Final = timedelta(seconds=2)
+"""Between whoever administers and the node that issues a token, and what `iat` lacks of a second."""
 DEFAULT_OVERLAP: Final = timedelta(hours=24)
 
 
@@ -127,8 +129,8 @@ def _new(wanted: NewClient, grants: client_rules.Grants, now: datetime) -> Clien
         name=wanted.client_id,
         type=wanted.type,
         created_at=now,
-        # Another app may have had this name in what a restore has undone. Compared by the second, like `iat`.
-        tokens_not_before=now.replace(microsecond=0),
+        # Another app may have had this name in what a restore has undone.
+        tokens_not_before=now - CLOCKS_DIFFER,
         token_endpoint_auth_method=client_settings.AUTH_METHOD[wanted.type],
         is_first_party=wanted.is_first_party,
         allowed_origins=client_rules.origins(wanted.type, wanted.redirect_uris or ()),
@@ -154,7 +156,7 @@ def _changed(client: Client, changes: ClientChanges, now: datetime) -> Client:
         after = with_changes(after, is_enabled=changes.is_enabled)
     is_disabled = client.is_enabled and not after.is_enabled
     if is_disabled or _naming(after) != _naming(client):
-        after = with_changes(after, epoch=client.epoch + 1, tokens_not_before=now)
+        after = with_changes(after, epoch=client.epoch + 1, tokens_not_before=now - CLOCKS_DIFFER)
     return after
 
 
