@@ -120,6 +120,7 @@ async def until_death(
     except Unanswered:
         assert node.process is not None
         await asyncio.to_thread(node.process.wait, 20)
+        disk.kill_at = disk.power_off_at = 0
         await asyncio.to_thread(node.start)
         return None
     finally:

@@ -88,9 +88,9 @@ class Disk:
         """One more operation that changes something; death may come before it."""
         self.controls.operations += 1
         number = self.controls.operations
-        if number == self.controls.kill_at:
+        if 0 < self.controls.kill_at <= number:
             self.die()
-        if number == self.controls.power_off_at or self.controls.power_off:
+        if 0 < self.controls.power_off_at <= number or self.controls.power_off:
             self.lose_power()
 
     def fail_if(self, faults: Fault, error: type[apsw.Error], code: int) -> None:

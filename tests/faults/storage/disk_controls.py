@@ -71,7 +71,7 @@ class DiskControls:
 
     @property
     def kill_at(self) -> int:
-        """The process dies just before the operation with this number; 0: never."""
+        """The process dies just before the operation with this number, or the next if it has had that; 0: never."""
         return self._get("kill_at")
 
     @kill_at.setter

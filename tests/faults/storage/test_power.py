@@ -28,6 +28,7 @@ async def test_acknowledged_work_survives_the_loss_of_power(tmp_path: Path, amou
                 disk.power_off_at = disk.operations + load.random.randrange(1, 40)
                 assert node.process is not None
                 await asyncio.to_thread(node.process.wait, 20)
+                disk.power_off_at = 0
                 node.launch()
                 await node.listening()
 
