@@ -132,7 +132,9 @@ async def test_a_node_whose_clock_is_a_minute_ahead_ends_no_overlap(postgres_sto
 async def test_a_node_whose_clock_is_behind_prolongs_no_overlap(postgres_store: PostgresStore) -> None:
     world = await World(postgres_store).build()
     family, overlap = await begun(world), timedelta(milliseconds=200)
-    assert await rotate(world, family, overlap=overlap) == Rotated(generation=1)
+    here = await postgres_store.time()
+    assert here is not None
+    assert await rotate(world, family, now=here, overlap=overlap) == Rotated(generation=1)
     rotated_at = (await row(world, family)).rotated_at
     assert rotated_at is not None
     while (now := await postgres_store.time()) is None or now - rotated_at <= overlap:
