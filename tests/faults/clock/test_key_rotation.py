@@ -220,7 +220,7 @@ async def test_a_new_key_every_five_seconds_under_load(
             proxy = stack.enter_context(a_proxy([node.port for node in nodes], listening))
             await asyncio.to_thread(proxy.wait_until_ready)
         asking = await kept_asking(site, [node.port for node in nodes], seconds)
-    told = f"{asking.shown} tokens shown, {len(asking.kids)} keys, {len(asking.failures)} failures"
+    told = f"{place}: {asking.shown} tokens shown, {len(asking.kids)} keys, {len(asking.failures)} failures"
     print(told)
     assert asking.failures == [], told
     assert len(asking.kids) >= (seconds - AHEAD_S) / EACH_S / 1.5, told
